@@ -1,0 +1,195 @@
+"""Every raw table and column, once: type, key and meaning.
+
+The Arrow schemas, the dlt hints, the DDL and the comments in the file all come from here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RAW_SCHEMA = "telnyx_raw"
+VIEW_SCHEMA = "telnyx"
+
+Type = Literal["text", "timestamp", "bigint", "double", "bool", "json"]
+
+MARKER = "_dlt_deleted"
+ROW_HASH = "_dlt_row_hash"
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: Type
+    description: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One raw table. `key` is unique; `replaced_by` is what one load replaces rows by."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    replaced_by: str | None = None
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+def _key(name: str, type_: Type, description: str) -> Column:
+    return Column(name, type_, description, nullable=False)
+
+
+_COUNTS = (
+    Column(
+        "phone_numbers_count",
+        "bigint",
+        "Numbers asked for; NULL when the API sent no array, 0 when it sent an empty one.",
+    ),
+    Column(
+        "successful_operations_count",
+        "bigint",
+        "Operations that succeeded; NULL when the API sent no array.",
+    ),
+    Column(
+        "pending_operations_count",
+        "bigint",
+        "Operations not settled yet; NULL when the API sent no array.",
+    ),
+    Column(
+        "failed_operations_count",
+        "bigint",
+        "Operations that failed; NULL when the API sent no array.",
+    ),
+)
+_MARKER = Column(
+    MARKER,
+    "bool",
+    "Technical: marks a key whose rows a load replaces. Such rows are never stored.",
+)
+_PHONE_NUMBER_ID = Column("phone_number_id", "text", "Telnyx id of the number; NULL when not sent.")
+_PHONE_NUMBER = Column("phone_number", "text", "The number in E.164 form; NULL when not sent.")
+
+JOBS = Table(
+    name="jobs",
+    description="One row per phone-number job, as the API last showed it.",
+    key=("id",),
+    columns=(
+        _key("id", "text", "Telnyx job id (UUID)."),
+        Column("record_type", "text", "Kind of record in Telnyx's words: phone_numbers_job."),
+        Column("type", "text", "What the job does, such as update_emergency_settings."),
+        Column("status", "text", "pending, in_progress, completed, failed, expired or a new one."),
+        Column("etc", "timestamp", "Estimated time of completion, UTC."),
+        Column("created_at", "timestamp", "When the job was created, UTC."),
+        Column("updated_at", "timestamp", "When the job last changed at Telnyx, UTC."),
+        Column("parameters", "json", "Arguments saved with the job; external_pin is never kept."),
+        *_COUNTS,
+        Column("extra", "json", "Every field of the record that has no column of its own."),
+        Column("observed_at", "timestamp", "When a sync first saw the job as it is here, UTC."),
+        Column("missing_since", "timestamp", "Since when the API no longer shows the job, UTC."),
+        Column(ROW_HASH, "text", "Technical: hash of the record, tells whether a job changed."),
+    ),
+)
+JOB_PHONE_NUMBERS = Table(
+    name="job_phone_numbers",
+    description="One row per number that a job was asked to change.",
+    key=("job_id", "position"),
+    replaced_by="job_id",
+    columns=(
+        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _key("position", "bigint", "Place in the API's phone_numbers array, from 0."),
+        _PHONE_NUMBER_ID,
+        _PHONE_NUMBER,
+        _MARKER,
+    ),
+)
+JOB_OPERATIONS = Table(
+    name="job_operations",
+    description="One row per operation of a job on a number.",
+    key=("job_id", "outcome", "position"),
+    replaced_by="job_id",
+    columns=(
+        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _key("outcome", "text", "successful, pending or failed: the array the operation is in."),
+        _key("position", "bigint", "Place in that array, from 0."),
+        _PHONE_NUMBER_ID,
+        _PHONE_NUMBER,
+        _MARKER,
+    ),
+)
+JOB_OPERATION_ERRORS = Table(
+    name="job_operation_errors",
+    description="One row per error of a failed operation.",
+    key=("job_id", "operation_position", "position"),
+    replaced_by="job_id",
+    columns=(
+        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _key("operation_position", "bigint", "Place of the operation in failed_operations."),
+        _key("position", "bigint", "Place in the operation's errors array, from 0."),
+        Column("code", "text", "Telnyx error code, such as 10015."),
+        Column("title", "text", "Short text of the error."),
+        Column("detail", "text", "What exactly was wrong."),
+        Column("source_pointer", "text", "JSON pointer (RFC 6901) to the field at fault."),
+        Column("source_parameter", "text", "Query parameter at fault."),
+        Column("meta_url", "text", "Page that explains the error."),
+        _MARKER,
+    ),
+)
+JOB_OBSERVATIONS = Table(
+    name="job_observations",
+    description="One row each time a sync saw a job changed.",
+    key=("job_id", "observed_at"),
+    columns=(
+        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _key("observed_at", "timestamp", "When the sync read the job, UTC."),
+        Column("status", "text", "The job's status then."),
+        Column("updated_at", "timestamp", "The job's updated_at then, UTC."),
+        *_COUNTS,
+    ),
+)
+REJECTED_RECORDS = Table(
+    name="rejected_records",
+    description="One row per record of the API that could not be loaded, kept as it came.",
+    key=("record_hash",),
+    columns=(
+        _key("record_hash", "text", "Hash of the record's text."),
+        Column("job_id", "text", "The record's id, when it has one."),
+        Column("reason", "text", "Why it could not be loaded."),
+        Column("record", "text", "The record as JSON text; external_pin is never kept."),
+        Column("observed_at", "timestamp", "When a sync first saw it, UTC."),
+        _MARKER,
+    ),
+)
+SYNC_RUNS = Table(
+    name="sync_runs",
+    description="One row per sync that published this file.",
+    key=("run_id",),
+    columns=(
+        _key("run_id", "text", "Id of the run."),
+        Column("mode", "text", "incremental, full or jobs."),
+        Column("started_at", "timestamp", "When the run began, UTC."),
+        Column("finished_at", "timestamp", "When its data was complete and tested, UTC."),
+        Column("requests", "bigint", "HTTP requests sent, retries included."),
+        Column("pages", "bigint", "List pages read."),
+        Column("jobs_listed", "bigint", "Job records seen on list pages."),
+        Column("jobs_retrieved", "bigint", "Jobs read one by one, by id."),
+        Column("jobs_changed", "bigint", "Jobs new or changed, and so written."),
+        Column("open_jobs", "bigint", "Jobs in the file that are not finished."),
+        Column("missing_jobs", "bigint", "Jobs in the file that the API no longer shows."),
+        Column("rejected_records", "bigint", "Records in the file that could not be loaded."),
+        Column("rows", "json", "Rows written, by table."),
+        Column("unknown_fields", "json", "Fields seen that have no column; kept in jobs.extra."),
+        Column("new_failures", "json", "Pairs of error code and pointer never seen before."),
+        Column("retries", "bigint", "Requests that were sent again."),
+        Column("throttled_seconds", "double", "Seconds waited because of the API's rate limit."),
+        Column("published", "bool", "Whether the run published the file: true for each row."),
+        Column("database", "text", "Path of the published file."),
+    ),
+)
+
+CHILDREN = (JOB_PHONE_NUMBERS, JOB_OPERATIONS, JOB_OPERATION_ERRORS)
+LOADED = (JOBS, *CHILDREN, JOB_OBSERVATIONS, REJECTED_RECORDS)
+"""The tables that dlt loads."""
+TABLES = (*LOADED, SYNC_RUNS)
