@@ -1,0 +1,109 @@
+"""Where each setting comes from: flag, then environment, then `.dlt/config.toml`, then default.
+
+The command line reads flags and environment itself; this module reads the files and finds the key.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from telnyx_jobs.errors import BadConfiguration, KeyRefused
+from telnyx_jobs.summary import Mode
+
+ENV_PREFIX = "TELNYX_JOBS"
+CONFIG_FILE = Path(".dlt/config.toml")
+CONFIG_SECTION = "telnyx_jobs"
+DEFAULT_BASE_URL = "https://api.telnyx.com/v2"
+DEFAULT_DATABASE = "telnyx_jobs.duckdb"
+DEFAULT_RETRIES = 8
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for one request and all of its answer."""
+MAX_PAGE_SIZE = 250
+"""The API's own maximum."""
+_SECRET_NAME = "sources.telnyx.api_key"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a sync covers. Empty `job_ids` or `job_types` means all; `since` is in UTC."""
+
+    full: bool = False
+    since: datetime | None = None
+    job_ids: tuple[str, ...] = ()
+    job_types: tuple[str, ...] = ()
+    is_demo: bool = False
+
+    @property
+    def lists(self) -> tuple[str | None, ...]:
+        """The lists to read, each by its job type; None is the list of all jobs."""
+        return self.job_types or (None,)
+
+    @property
+    def mode(self) -> Mode:
+        if self.job_ids:
+            return "jobs"
+        return "full" if self.full else "incremental"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a sync needs to know."""
+
+    database: Path
+    base_url: str
+    api_key: str
+    scope: Scope
+    page_size: int = MAX_PAGE_SIZE
+    max_requests: int | None = None
+    max_retries: int = DEFAULT_RETRIES
+    timeout: float = DEFAULT_TIMEOUT
+
+
+def configured() -> dict[str, Any]:
+    """Options in the `[telnyx_jobs]` section of `.dlt/config.toml`, by their names."""
+    try:
+        content = tomllib.loads(CONFIG_FILE.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadConfiguration(
+            f"{CONFIG_FILE} cannot be read ({error}): mend or remove it"
+        ) from None
+    section = content.get(CONFIG_SECTION, {})
+    if not isinstance(section, dict):
+        raise BadConfiguration(f"{CONFIG_SECTION} in {CONFIG_FILE} is no section: mend it")
+    return section
+
+
+def find_key() -> str:
+    """The API key: TELNYX_API_KEY, else dlt's own secret places. Raises KeyRefused for none."""
+    key = os.environ.get("TELNYX_API_KEY", "").strip() or _dlt_secret()
+    if not key:
+        raise KeyRefused(
+            "there is no API key: set TELNYX_API_KEY (from https://portal.telnyx.com/#/api-keys), "
+            "put api_key under [sources.telnyx] in .dlt/secrets.toml, or try sync --demo"
+        )
+    return key
+
+
+def prepare_dlt() -> None:
+    """Settings of dlt that hold for this process; they must stand before dlt is imported."""
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    # a signal ends a run at once: there is no half-loaded package to save
+    os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
+
+
+def _dlt_secret() -> str:
+    # dlt takes a second to import, which a run with the key in its environment need not wait for
+    prepare_dlt()
+    import dlt
+
+    try:
+        return str(dlt.secrets.get(_SECRET_NAME) or "").strip()
+    except Exception as error:
+        raise BadConfiguration(
+            f"dlt's secrets cannot be read ({type(error).__name__}): mend .dlt/secrets.toml"
+        ) from None
