@@ -1,0 +1,402 @@
+"""What to ask the API for, and which of its jobs changed.
+
+An incremental run reads list pages from the newest down to what earlier runs have read, and then,
+one by one, the jobs known to be open that those pages did not show: the cost follows the change,
+not the history. A full run reads every page. Pages shift while they are read: new jobs repeat
+records (the last one read wins), vanished ones hide records (a full run counts, and reads again).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from telnyx_jobs.client import Client, RequestBudgetSpent
+from telnyx_jobs.coverage import Coverage, Span, Walk, stretch_of
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.flatten import Observed, job_tables, rejected_table, stored_jobs_table
+from telnyx_jobs.models import Page, Record, Rejected
+from telnyx_jobs.progress import Report
+from telnyx_jobs.schema import JOBS, MARKER, REJECTED_RECORDS
+from telnyx_jobs.settings import Scope
+from telnyx_jobs.spool import Found, Spool
+from telnyx_jobs.stored import FINISHED_STATUSES, Stored
+from telnyx_jobs.summary import Summary
+
+SWEEPS = 3
+"""How often a full run reads the list when jobs vanish from it meanwhile."""
+RETRIEVES_AT_ONCE = 4
+BATCH_ROWS = 200_000
+"""Rows that are flattened together: enough to be fast, few enough to stay small in memory."""
+PACKAGE_ROWS = 2_000_000
+PACKAGE_SECONDS = 300.0
+"""A package is loaded and published when it holds this many rows or is this old."""
+
+
+@dataclass
+class _Package:
+    """What the tables of one load are made from."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    reappeared: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    rejected: dict[str | None, dict[str, tuple[Rejected, datetime]]] = field(default_factory=dict)
+    """By the job's id and the record's hash."""
+    no_longer_rejected: set[str] = field(default_factory=set)
+    rows: int = 0
+
+
+class Extraction:
+    """One run against the API, handed out in packages until `is_done`; counts go into `summary`."""
+
+    def __init__(
+        self,
+        client: Client,
+        stored: Stored,
+        spool: Spool,
+        scope: Scope,
+        summary: Summary,
+        report: Report,
+    ) -> None:
+        self.is_done = False
+        self.stopped_by: RequestBudgetSpent | None = None
+        """Set when the run ended before its work: what it read is loaded all the same."""
+        self._client = client
+        self._stored = stored
+        self._spool = spool
+        self._scope = scope
+        self._summary = summary
+        self._report = report
+        self._now = _clock(stored.latest_observation())
+        self._since = scope.since
+        self._coverage: dict[str, Coverage] | None = None
+        self._seen: set[str] = set()
+        """Jobs that a list page of this run has shown."""
+        self._known_before: set[str] = set()
+        self._open_before: list[str] = []
+        """Jobs that a killed run has read, and those of them that were open then."""
+        self._rejected_before = stored.rejected()
+        """Hashes of the records kept aside, by their job's id."""
+        self._unknown_fields: set[str] = set()
+        self._held: list[Found] = []
+        self._found = self._finds()
+        self._package = _Package()
+
+    def package(self, coverage: dict[str, Any]) -> Iterator[dict[str, pa.Table]]:
+        """Tables of the next package, in batches; a job occurs in one of them at most.
+
+        `coverage` is what the run before left, of use for the first package only.
+        """
+        if self._coverage is None:
+            self._coverage = self._restore(coverage)
+        self._package = _Package()
+        self._spool.base = self._stored.last_run_id()
+        started = time.monotonic()
+        batch, self._held = self._held, []
+        rows = 0
+        for found in self._until_stopped():
+            batch += found
+            rows += sum(_weight(record) for record, _ in found)
+            if rows >= BATCH_ROWS:
+                yield self._changed_tables(batch)
+                batch, rows = [], 0
+            too_old = time.monotonic() - started > PACKAGE_SECONDS
+            if too_old or self._package.rows + rows >= PACKAGE_ROWS:
+                break
+        else:
+            self.is_done = True
+        yield self._changed_tables(batch)
+        yield from self._closing_tables()
+        if self._held:
+            self.is_done = False
+        self._summary.unknown_fields = sorted(self._unknown_fields)
+
+    def coverage(self) -> dict[str, Any]:
+        """What has been read so far, to be kept with the package's rows for the next run."""
+        spans = {name: spans.to_json() for name, spans in (self._coverage or {}).items()}
+        return {
+            "is_demo": self._scope.is_demo,
+            "since": self._since.isoformat() if self._since else None,
+            "spans": spans,
+        }
+
+    def _until_stopped(self) -> Iterator[list[Found]]:
+        try:
+            yield from iter(lambda: next(self._found, []), [])
+        except RequestBudgetSpent as spent:
+            self.stopped_by = spent
+
+    # what to ask for
+
+    def _finds(self) -> Iterator[list[Found]]:
+        """All records of the run, in the order read, a page or some retrieves at a time."""
+        scope = self._scope
+        if scope.job_ids:
+            yield from self._retrieve(list(dict.fromkeys(scope.job_ids)))
+            return
+        if not scope.full:
+            yield from self._replayed()
+        for job_type in scope.lists:
+            if scope.full or not self._spans(job_type).spans:
+                yield from self._read_all(job_type)
+            else:
+                for _, found in self._pages(job_type, skip_swept=True):
+                    yield found
+        ask = self._stored.open_job_ids(self._now(), scope.job_types)
+        ask += self._open_before
+        if scope.full:
+            ask += self._stored.listed_job_ids(self._since, scope.job_types)
+        ask += self._stored.rejected_job_ids(self._now())
+        yield from self._retrieve([i for i in dict.fromkeys(ask) if i not in self._seen])
+
+    def _replayed(self) -> Iterator[list[Found]]:
+        """Pages that a run read before it was killed, in place of asking for them again."""
+        for spooled in self._spool.replay(self._stored.last_run_id()):
+            self._coverage = self._restore(spooled.coverage)
+            for record, _ in spooled.found:
+                if isinstance(record, Record):
+                    self._known_before.add(record.job_id)
+                    if record.job.status not in FINISHED_STATUSES:
+                        self._open_before.append(record.job_id)
+            yield spooled.found
+
+    def _read_all(self, job_type: str | None) -> Iterator[list[Found]]:
+        """Every page; again when fewer jobs were seen than the API announced at first."""
+        seen: set[str] = set()
+        for _ in range(SWEEPS):
+            announced = None
+            for page, found in self._pages(job_type, skip_swept=False):
+                seen.update(map(_identity, page.records))
+                announced = (page.total_results or 0) if announced is None else announced
+                yield found
+            if self._since is not None or len(seen) >= (announced or 0):
+                return
+        self._report(
+            "warning",
+            message=f"the API announces {announced} jobs but lists {len(seen)}: "
+            "jobs vanish while the list is read, or its total is wrong",
+        )
+
+    def _pages(
+        self, job_type: str | None, *, skip_swept: bool
+    ) -> Iterator[tuple[Page, list[Found]]]:
+        """Pages from the newest on; with `skip_swept` without those that earlier runs have read."""
+        coverage = self._spans(job_type)
+        if not skip_swept:
+            coverage.spans.clear()
+        walk = Walk(coverage, skip_swept=skip_swept, page_size=self._client.page_size)
+        last_page = 1
+        previous: list[str] = []
+        while walk.next_page is not None:
+            number = walk.next_page
+            page = self._page(number, job_type, previous)
+            previous = [_identity(record) for record in page.records]
+            last_page = max(last_page, page.total_pages or number + bool(page.records))
+            self._report("page", number=number, total=last_page, records=len(page.records))
+            stretch = stretch_of(_creation_times(page))
+            walk.advance(
+                stretch,
+                self._known(page) if skip_swept else [],
+                total=page.total_results,
+                is_last=number >= last_page or not page.records or self._is_before_since(stretch),
+            )
+            found = self._listed(page)
+            if walk.next_page is not None and not self._scope.full:
+                self._spool.append(found, self.coverage())
+            yield page, found
+
+    def _known(self, page: Page) -> list[bool]:
+        """For each job of the page whether an earlier run has loaded or spooled it."""
+        stored = self._stored.versions(_job_ids(page))
+        return [r.job_id in stored or r.job_id in self._known_before for r in page.records]
+
+    def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
+        """The page; read again when it only repeats the page before, as a failing cache does."""
+        for _ in range(2):
+            page = self._client.page(number, job_type=job_type)
+            self._summary.pages += 1
+            if [_identity(record) for record in page.records] != previous or not previous:
+                break
+        return page
+
+    def _listed(self, page: Page) -> list[Found]:
+        """The records of a page that the run is asked for."""
+        self._summary.jobs_listed += len(page.records)
+        now = self._now()
+        found: list[Found] = []
+        for record in page.records:
+            if isinstance(record, Record):
+                created_at = record.job.created_at
+                if self._since and created_at and created_at < self._since:
+                    continue
+                self._seen.add(record.job_id)
+            found.append((record, now))
+        return found
+
+    def _retrieve(self, job_ids: Sequence[str]) -> Iterator[list[Found]]:
+        """The jobs one by one, a few at a time; those the API does not know have vanished."""
+        at_once = RETRIEVES_AT_ONCE * 4
+        pool = ThreadPoolExecutor(RETRIEVES_AT_ONCE)
+        try:
+            for first in range(0, len(job_ids), at_once):
+                asked = job_ids[first : first + at_once]
+                found: list[Found] = []
+                stopped: RequestBudgetSpent | None = None
+                for job_id, answer in [(i, pool.submit(self._client.job, i)) for i in asked]:
+                    try:
+                        record = answer.result()
+                    except RequestBudgetSpent as spent:
+                        stopped = spent
+                        continue
+                    if record is None:
+                        self._package.vanished.append(job_id)
+                    else:
+                        self._summary.jobs_retrieved += 1
+                        found.append((record, self._now()))
+                self._report("retrieve", done=first + len(asked), total=len(job_ids))
+                yield found
+                if stopped:
+                    raise stopped
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    # what changed
+
+    def _changed_tables(self, found: Sequence[Found]) -> dict[str, pa.Table]:
+        """Tables of the jobs that are not stored as they are now."""
+        newest: dict[str, tuple[Record, datetime]] = {}
+        for record, at in found:
+            if isinstance(record, Rejected):
+                self._reject(record, at)
+            else:
+                newest[record.job_id] = (record, at)
+        stored = self._stored.versions(list(newest))
+        changed: list[Observed] = []
+        for job_id, (record, at) in newest.items():
+            self._accept(record)
+            content_hash = record.content_hash()
+            in_package = self._package.hashes.get(job_id)
+            before = stored.get(job_id)
+            if in_package is not None:
+                if in_package != content_hash:
+                    # one load holds a job once: the newer version goes into the next package
+                    self._held.append((record, at))
+            elif before is None or before.content_hash != content_hash:
+                self._package.hashes[job_id] = content_hash
+                changed.append(Observed(record, content_hash, at))
+            elif before.is_missing:
+                self._package.reappeared.append(job_id)
+        self._summary.jobs_changed += len(changed)
+        return self._counted(job_tables(changed))
+
+    def _closing_tables(self) -> Iterator[dict[str, pa.Table]]:
+        """Tables of what the whole package tells: jobs gone and back, records kept aside."""
+        package = self._package
+        vanished = [
+            job_id
+            for job_id, version in self._stored.versions(package.vanished).items()
+            if not version.is_missing
+        ]
+        for job_ids, missing_since in ((vanished, self._now()), (package.reappeared, None)):
+            rows = self._stored.rows(list(dict.fromkeys(job_ids)))
+            yield self._counted({JOBS.name: stored_jobs_table(rows, missing_since)})
+        kept = {
+            record_hash: (record, at)
+            for job_id, records in package.rejected.items()
+            for record_hash, (record, at) in records.items()
+            if record_hash not in self._rejected_before.get(job_id, ())
+        }
+        for record_hash, (record, _) in kept.items():
+            self._rejected_before.setdefault(record.job_id, set()).add(record_hash)
+        table = rejected_table(kept, sorted(package.no_longer_rejected - kept.keys()))
+        yield self._counted({REJECTED_RECORDS.name: table})
+
+    def _reject(self, record: Rejected, at: datetime) -> None:
+        records = self._package.rejected.setdefault(record.job_id, {})
+        records.setdefault(record.content_hash(), (record, at))
+
+    def _accept(self, record: Record) -> None:
+        """Note what the record tells besides its job: it was read whole, and its unknown fields."""
+        self._unknown_fields |= record.unknown_fields()
+        self._package.rejected.pop(record.job_id, None)
+        self._package.no_longer_rejected |= self._rejected_before.pop(record.job_id, set())
+
+    def _counted(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        for name, table in tables.items():
+            markers = 0
+            if MARKER in table.column_names:
+                markers = len(table) - table[MARKER].null_count
+            self._summary.rows[name] += len(table) - markers
+            self._package.rows += len(table) - markers
+        return tables
+
+    # small things
+
+    def _spans(self, job_type: str | None) -> Coverage:
+        assert self._coverage is not None
+        return self._coverage.setdefault(job_type or "*", Coverage())
+
+    def _is_before_since(self, stretch: Span | None) -> bool:
+        return bool(self._since and stretch and stretch.oldest and stretch.oldest < self._since)
+
+    def _restore(self, state: dict[str, Any]) -> dict[str, Coverage]:
+        """The coverage that earlier runs left, and the earliest `since` of them all."""
+        if state and state["is_demo"] != self._scope.is_demo:
+            raise BadConfiguration(
+                "the demo's jobs and an account's do not go into one file: give another --database"
+            )
+        spans = {name: Coverage.from_json(value) for name, value in state.get("spans", {}).items()}
+        if spans and not self._scope.full:
+            floor = datetime.fromisoformat(state["since"]) if state["since"] else None
+            if floor and self._since and self._since < floor:
+                for coverage in spans.values():
+                    coverage.reopen(floor)
+            else:
+                self._since = floor
+        return spans
+
+
+def _clock(latest: datetime | None) -> Callable[[], datetime]:
+    """The present time in UTC, always later than `latest`, also when the clock was set back."""
+    offset = timedelta(0)
+    if latest is not None:
+        offset = max(offset, latest - datetime.now(UTC) + timedelta(microseconds=1))
+    return lambda: datetime.now(UTC) + offset
+
+
+def _types(job_type: str | None) -> Sequence[str]:
+    return [job_type] if job_type else []
+
+
+def _identity(record: Record | Rejected) -> str:
+    return record.job_id or record.content_hash() if isinstance(record, Rejected) else record.job_id
+
+
+def _job_ids(page: Page) -> list[str]:
+    return [record.job_id for record in page.records if isinstance(record, Record)]
+
+
+def _creation_times(page: Page) -> list[datetime]:
+    return [
+        record.job.created_at
+        for record in page.records
+        if isinstance(record, Record) and record.job.created_at
+    ]
+
+
+def _weight(record: Record | Rejected) -> int:
+    """Rows that the record will make, about."""
+    if isinstance(record, Rejected):
+        return 1
+    job = record.job
+    arrays: list[Sequence[Any] | None] = [
+        job.phone_numbers,
+        job.successful_operations,
+        job.pending_operations,
+        job.failed_operations,
+    ]
+    return 1 + sum(len(array) for array in arrays if array)

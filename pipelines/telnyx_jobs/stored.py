@@ -1,0 +1,108 @@
+"""What the destination already holds: which jobs, in which version, and which are still open.
+
+Asked of the tables themselves and not of a state beside them, so it is right after any failure.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from telnyx_jobs.schema import JOBS, RAW_SCHEMA, REJECTED_RECORDS, ROW_HASH, SYNC_RUNS
+
+FINISHED_STATUSES = ("completed", "failed", "expired")
+"""Statuses after which a job does not change; any other, also an unknown one, is open."""
+_ASK_AGAIN = timedelta(days=7)
+"""How long a job that vanished or could not be loaded is still asked for at each sync."""
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs SQL with `?` parameters and gives all rows."""
+
+_JOBS = f"{RAW_SCHEMA}.{JOBS.name}"
+_RUNS = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
+_REJECTED = f"{RAW_SCHEMA}.{REJECTED_RECORDS.name}"
+
+
+class Version(NamedTuple):
+    """The version of a job that is stored."""
+
+    content_hash: str
+    is_missing: bool
+
+
+class Stored:
+    """Questions about the loaded jobs. `job_types` narrows to these types; empty means all."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
+        """The stored version of each of these jobs; those not stored are left out."""
+        rows = self._query(
+            f"select id, {ROW_HASH}, missing_since is not null from {_JOBS} "
+            f"where id in ({_marks(job_ids)})",
+            job_ids,
+        )
+        return {job_id: Version(content_hash, missing) for job_id, content_hash, missing in rows}
+
+    def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Whole rows of `jobs`, columns in the order of the schema."""
+        columns = ", ".join(JOBS.column_names)
+        sql = f"select {columns} from {_JOBS} where id in ({_marks(job_ids)})"
+        return self._query(sql, job_ids)
+
+    def open_job_ids(self, now: datetime, job_types: Sequence[str]) -> list[str]:
+        """Jobs that may still change, the one read longest ago first."""
+        where, parameters = _of_types(job_types)
+        return self._ids(
+            f"select id from {_JOBS} "
+            f"where (status is null or status not in ({_marks(FINISHED_STATUSES)})) "
+            f"and (missing_since is null or missing_since > ?){where} order by observed_at, id",
+            [*FINISHED_STATUSES, now - _ASK_AGAIN, *parameters],
+        )
+
+    def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:
+        """Jobs that the API still showed when it was last asked, created from `since` on."""
+        where, parameters = _of_types(job_types)
+        if since is not None:
+            where += " and created_at >= ?"
+            parameters.append(since)
+        return self._ids(
+            f"select id from {_JOBS} where missing_since is null{where} order by id", parameters
+        )
+
+    def rejected(self) -> dict[str | None, set[str]]:
+        """Hashes of the records kept aside, by their job's id."""
+        hashes: dict[str | None, set[str]] = {}
+        for record_hash, job_id in self._query(f"select record_hash, job_id from {_REJECTED}", []):
+            hashes.setdefault(job_id, set()).add(record_hash)
+        return hashes
+
+    def rejected_job_ids(self, now: datetime) -> list[str]:
+        """Jobs of which a record was kept aside lately: the API may show it whole by now."""
+        return self._ids(
+            f"select distinct job_id from {_REJECTED} "
+            "where job_id is not null and observed_at > ? order by job_id",
+            [now - _ASK_AGAIN],
+        )
+
+    def latest_observation(self) -> datetime | None:
+        rows = self._query(f"select max(observed_at) from {_JOBS}", [])
+        latest: datetime | None = rows[0][0]
+        return latest
+
+    def last_run_id(self) -> str:
+        """Id of the newest run in the file; empty for none."""
+        rows = self._query(f"select coalesce(max(run_id), '') from {_RUNS}", [])
+        return str(rows[0][0])
+
+    def _ids(self, sql: str, parameters: Iterable[Any]) -> list[str]:
+        return [job_id for (job_id,) in self._query(sql, list(parameters))]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    # `in ()` is no SQL, `in (null)` holds for nothing
+    return ", ".join("?" * len(values)) or "null"
+
+
+def _of_types(job_types: Sequence[str]) -> tuple[str, list[Any]]:
+    return (f" and type in ({_marks(job_types)})" if job_types else ""), list(job_types)
