@@ -1,0 +1,239 @@
+"""The DuckDB file: copied, given its views and comments, tested, and published by rename.
+
+A file is only ever built in the state folder beside the published one, under the same name, since
+DuckDB calls a database after its file. Storage version v1.4.0, so that today's drivers open it.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from telnyx_jobs.errors import BadConfiguration, Bug
+from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
+
+STORAGE_VERSION = "v1.4.0"
+_STAGING_SCHEMA = f"{RAW_SCHEMA}_staging"
+_FICLONE = 0x40049409
+"""Linux's request to share a file's blocks instead of copying them."""
+_SQL_TYPES = {
+    "text": "varchar",
+    "timestamp": "timestamp with time zone",
+    "bigint": "bigint",
+    "double": "double",
+    "bool": "boolean",
+    "json": "json",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a database lies, and the folder with all that a run needs besides."""
+
+    database: Path
+
+    @property
+    def state(self) -> Path:
+        return self.database.parent / f".{self.database.name}.state"
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "spool"
+
+    @property
+    def runs(self) -> Path:
+        return self.state / "runs.jsonl"
+
+    @property
+    def build(self) -> Path:
+        return self.state / self.database.name
+
+
+def sql_folder() -> Path:
+    """`sql/` inside the installed package, else at the top of the checkout."""
+    here = Path(__file__).parent
+    return here / "sql" if (here / "sql").is_dir() else here.parents[1] / "sql"
+
+
+class Build:
+    """The file being built: a copy of the published one that takes its place when complete."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def open(self) -> None:
+        """Copy the published file, or begin an empty one, and connect to it."""
+        self.discard()
+        if self.place.database.exists():
+            _copy(self.place.database, self.place.build)
+        else:
+            _create_empty(self.place.build)
+        self.place.build.chmod(0o600)
+        self._connection = connect(self.place.build)
+        create_tables(self._connection)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        assert self._connection is not None, "the build is not open"
+        return self._connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def publish(self) -> None:
+        """Let the build take the published file's place, whole."""
+        self.connection.execute("checkpoint")
+        self.close()
+        build = self.place.build
+        with build.open("rb") as written:
+            os.fsync(written.fileno())
+        build.chmod(0o444)
+        build.replace(self.place.database)
+        _sync_folder(self.place.database.parent)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def discard(self) -> None:
+        """Close and delete what there is of a build."""
+        self.close()
+        for leftover in (self.place.build, wal_of(self.place.build)):
+            leftover.unlink(missing_ok=True)
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection in UTC that never fetches extensions. Raises BadConfiguration."""
+    try:
+        connection = duckdb.connect(
+            str(path), read_only=read_only, config={"autoinstall_known_extensions": "false"}
+        )
+    except duckdb.Error as error:
+        raise BadConfiguration(
+            f"{path.name} is not a DuckDB file that can be opened ({_first_line(error)}): "
+            "move it away, or give another --database"
+        ) from None
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """All raw tables that are not there yet, so that every view works on an empty account."""
+    connection.execute(f"create schema if not exists {RAW_SCHEMA}")
+    for table in TABLES:
+        connection.execute(_ddl(table))
+
+
+def finish(connection: duckdb.DuckDBPyConnection) -> None:
+    """Views and comments onto freshly loaded tables. Raises Bug when a data test finds rows."""
+    connection.execute(f"drop schema if exists {_STAGING_SCHEMA} cascade")
+    for table in TABLES:
+        connection.execute(_comments(table))
+    create_views(connection)
+    failed = failed_tests(connection)
+    if failed:
+        raise Bug(
+            f"the loaded data fails its tests ({', '.join(failed)}): the published file is "
+            "unchanged; please report this"
+        )
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every view of `sql/views`, with its comments."""
+    connection.execute(f"create schema if not exists {VIEW_SCHEMA}")
+    for sql in view_statements():
+        connection.execute(sql)
+
+
+def view_statements() -> list[str]:
+    """The text of each view's file, a view after those it reads."""
+    texts = {path.stem: path.read_text() for path in (sql_folder() / "views").glob("*.sql")}
+    reads = {name: _views_read(text) - {name} for name, text in texts.items()}
+    return [texts[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
+    """Offending rows, five at most, of each data test in `sql/tests` that finds any."""
+    failed = {}
+    for path in sorted((sql_folder() / "tests").glob("*.sql")):
+        rows = connection.execute(path.read_text()).fetchmany(5)
+        if rows:
+            failed[path.stem] = rows
+    return failed
+
+
+def insert_run(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequence[Any]) -> None:
+    """One row, in place of the one with the same key."""
+    key = table.key[0]
+    value = row[table.column_names.index(key)]
+    connection.execute(f"delete from {RAW_SCHEMA}.{table.name} where {key} = ?", [value])
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"insert into {RAW_SCHEMA}.{table.name} values ({marks})", row)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reader, target.open("wb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            return
+        except OSError:
+            # this file system cannot share blocks
+            shutil.copyfileobj(reader, writer, 16 * 1024 * 1024)
+
+
+def _create_empty(path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"attach {_quoted(str(path))} as new (storage_version '{STORAGE_VERSION}')"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _ddl(table: Table) -> str:
+    columns = ", ".join(
+        f'"{c.name}" {_SQL_TYPES[c.type]}{"" if c.nullable else " not null"}' for c in table.columns
+    )
+    return f"create table if not exists {RAW_SCHEMA}.{table.name} ({columns})"
+
+
+def _comments(table: Table) -> str:
+    name = f"{RAW_SCHEMA}.{table.name}"
+    lines = [f"comment on table {name} is {_quoted(table.description)};"]
+    lines += [
+        f'comment on column {name}."{column.name}" is {_quoted(column.description)};'
+        for column in table.columns
+    ]
+    return "\n".join(lines)
+
+
+def _views_read(sql: str) -> set[str]:
+    code = re.sub(r"--.*|'(?:[^']|'')*'", "", sql)
+    return set(re.findall(rf"\b{VIEW_SCHEMA}\.(\w+)", code))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

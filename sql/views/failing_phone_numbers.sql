@@ -1,0 +1,141 @@
+-- One row per phone number and job type whose newest settled operation failed.
+create or replace view telnyx.failing_phone_numbers as
+
+with
+
+-- Jobs from oldest to newest: a place that no two share settles ties on time once and for all.
+jobs as (
+    select
+        job_id,
+        job_type,
+        updated_at,
+        row_number() over (order by updated_at asc nulls first, job_id asc) as job_place
+    from telnyx.jobs
+),
+
+-- A number is told apart by its id, or by its number where the API sent no id; without either it
+-- cannot be followed from job to job, and the joins below drop it.
+operations as (
+    select
+        job_id,
+        outcome,
+        position,
+        phone_number_id,
+        phone_number,
+        coalesce(phone_number_id, phone_number) as phone_number_key
+    from telnyx.job_operations
+),
+
+errors as (
+    select
+        job_id,
+        operation_position,
+        error_code,
+        error_pointer
+    from telnyx.job_operation_errors
+),
+
+-- One verdict per job: it failed for the number when any of its operations on it did.
+failures as (
+    select distinct
+        operations.phone_number_key,
+        operations.job_id,
+        jobs.job_type,
+        jobs.job_place
+    from operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where operations.outcome = 'failed'
+),
+
+-- Only of numbers that ever failed: most never do.
+last_successes as (
+    select
+        operations.phone_number_key,
+        jobs.job_type,
+        max(jobs.job_place) as job_place
+    from operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where
+        operations.outcome = 'successful'
+        and exists (
+            select 1
+            from failures
+            where failures.phone_number_key = operations.phone_number_key
+        )
+        and not exists (
+            select 1
+            from failures
+            where
+                failures.phone_number_key = operations.phone_number_key
+                and failures.job_id = operations.job_id
+        )
+    group by operations.phone_number_key, jobs.job_type
+),
+
+-- What failed since the last success; no such failure, no row.
+streaks as (
+    select
+        failures.phone_number_key,
+        failures.job_type,
+        max(failures.job_place) as last_job_place,
+        count(*) as consecutive_failures
+    from failures
+    left join last_successes
+        on
+            failures.phone_number_key = last_successes.phone_number_key
+            and failures.job_type is not distinct from last_successes.job_type
+    where failures.job_place > coalesce(last_successes.job_place, 0)
+    group by failures.phone_number_key, failures.job_type
+),
+
+-- The newest job of each streak: its failed operations on the number, and their errors, if any.
+final as (
+    select
+        max(operations.phone_number_id) as phone_number_id,
+        max(operations.phone_number) as phone_number,
+        jobs.job_type,
+        jobs.job_id as last_job_id,
+        jobs.updated_at as last_failed_at,
+        streaks.consecutive_failures,
+        string_agg(distinct errors.error_code, ', ' order by errors.error_code) as error_codes,
+        string_agg(distinct errors.error_pointer, ', ' order by errors.error_pointer)
+            as error_pointers
+    from streaks
+    inner join jobs on streaks.last_job_place = jobs.job_place
+    inner join operations
+        on
+            jobs.job_id = operations.job_id
+            and streaks.phone_number_key = operations.phone_number_key
+    left join errors
+        on
+            operations.job_id = errors.job_id
+            and operations.position = errors.operation_position
+    where operations.outcome = 'failed'
+    group by
+        streaks.phone_number_key,
+        streaks.consecutive_failures,
+        jobs.job_id,
+        jobs.job_type,
+        jobs.updated_at
+)
+
+select * from final;
+
+comment on view telnyx.failing_phone_numbers is
+'One row per phone number and job type whose newest settled operation failed.';
+comment on column telnyx.failing_phone_numbers.phone_number_id is
+'Id of the phone number. NULL when the API sent none.';
+comment on column telnyx.failing_phone_numbers.phone_number is
+'Phone number in E.164, as in the newest job. NULL when the API sent none.';
+comment on column telnyx.failing_phone_numbers.job_type is
+'What the jobs do, in the words of Telnyx. NULL when the API sent none.';
+comment on column telnyx.failing_phone_numbers.last_job_id is
+'Id of the newest job of that type that settled the number; ties on time break on the job id.';
+comment on column telnyx.failing_phone_numbers.last_failed_at is
+'When Telnyx last changed that job, UTC. NULL when it has no updated_at.';
+comment on column telnyx.failing_phone_numbers.consecutive_failures is
+'Newest jobs in a row that failed for the number, at least 1. A job counts once.';
+comment on column telnyx.failing_phone_numbers.error_codes is
+'Different error codes of the number in that job, sorted, with comma and space. NULL when none.';
+comment on column telnyx.failing_phone_numbers.error_pointers is
+'Different error pointers of the number in that job, as sent, sorted. NULL when none.';

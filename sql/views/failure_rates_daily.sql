@@ -1,0 +1,106 @@
+-- One row per UTC day, job type, error code and pointer pattern.
+create or replace view telnyx.failure_rates_daily as
+
+with
+
+jobs as (
+    select
+        job_id,
+        job_type,
+        settled_count,
+        -- the day in UTC, whatever the time zone of the session
+        cast(updated_at at time zone 'UTC' as date) as day
+    from telnyx.jobs
+),
+
+failed_operations as (
+    select
+        job_id,
+        position
+    from telnyx.job_operations
+    where outcome = 'failed'
+),
+
+errors as (
+    select
+        job_id,
+        operation_position,
+        error_code,
+        error_pointer_pattern
+    from telnyx.job_operation_errors
+),
+
+settled as (
+    select
+        day,
+        job_type,
+        cast(sum(settled_count) as bigint) as settled_operation_count
+    from jobs
+    group by day, job_type
+),
+
+-- Distinct: an operation counts once per code and pattern, however many errors it carries.
+-- Left join: a failed operation without any error keeps a row.
+failures as (
+    select distinct
+        failed_operations.job_id,
+        failed_operations.position,
+        jobs.day,
+        jobs.job_type,
+        errors.error_code,
+        errors.error_pointer_pattern
+    from failed_operations
+    left join jobs on failed_operations.job_id = jobs.job_id
+    left join errors
+        on
+            failed_operations.job_id = errors.job_id
+            and failed_operations.position = errors.operation_position
+),
+
+counted as (
+    select
+        day,
+        job_type,
+        error_code,
+        error_pointer_pattern,
+        count(*) as failed_operation_count
+    from failures
+    group by day, job_type, error_code, error_pointer_pattern
+),
+
+final as (
+    select
+        counted.day,
+        counted.job_type,
+        counted.error_code,
+        counted.error_pointer_pattern,
+        counted.failed_operation_count,
+        settled.settled_operation_count,
+        cast(counted.failed_operation_count as double)
+        / nullif(settled.settled_operation_count, 0) as failure_rate
+    from counted
+    inner join settled
+        on
+            -- a job may lack its time or its type
+            counted.day is not distinct from settled.day
+            and counted.job_type is not distinct from settled.job_type
+)
+
+select * from final;
+
+comment on view telnyx.failure_rates_daily is
+'One row per UTC day, job type, error code and pointer pattern that failed. No failure, no row.';
+comment on column telnyx.failure_rates_daily.day is
+'UTC day on which Telnyx last changed the job. NULL when the job has no updated_at.';
+comment on column telnyx.failure_rates_daily.job_type is
+'What the job does, in the words of Telnyx. NULL when the API sent none.';
+comment on column telnyx.failure_rates_daily.error_code is
+'Code of the error; text. NULL: failed without any error, or with one that has no code.';
+comment on column telnyx.failure_rates_daily.error_pointer_pattern is
+'Pointer with array indexes as *. NULL: failed without any error, or one without a pointer.';
+comment on column telnyx.failure_rates_daily.failed_operation_count is
+'Failed operations of the row; each counts once, however many such errors it carries.';
+comment on column telnyx.failure_rates_daily.settled_operation_count is
+'Successful and failed operations of that day and job type: the same in all of their rows.';
+comment on column telnyx.failure_rates_daily.failure_rate is
+'failed_operation_count divided by settled_operation_count, 0 to 1. Rates of rows may overlap.';

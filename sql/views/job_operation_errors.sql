@@ -1,0 +1,121 @@
+-- One row per error of a failed operation.
+create or replace view telnyx.job_operation_errors as
+
+with
+
+errors as (
+    select
+        job_id,
+        operation_position,
+        position as error_position,
+        code as error_code,
+        title as error_title,
+        detail as error_detail,
+        source_pointer as error_pointer,
+        source_parameter as error_parameter,
+        meta_url as error_url
+    from telnyx_raw.job_operation_errors
+),
+
+failed_operations as (
+    select
+        job_id,
+        position as operation_position,
+        phone_number_id,
+        phone_number
+    from telnyx_raw.job_operations
+    where outcome = 'failed'
+),
+
+jobs as (
+    select
+        id as job_id,
+        type as job_type,
+        created_at as job_created_at,
+        updated_at as job_updated_at
+    from telnyx_raw.jobs
+),
+
+-- Doubled slashes give every token a pair of its own (a/0/1 becomes /a//0//1/), so that
+-- neighbouring indexes are both found in one pass; regular expressions here cannot look ahead.
+starred as (
+    select
+        *,
+        regexp_replace(
+            '/' || replace(error_pointer, '/', '//') || '/',
+            '/(0|[1-9][0-9]*)/',
+            '/*/',
+            'g'
+        ) as starred_pointer
+    from errors
+),
+
+-- Back again: drop the outer slashes, halve the inner ones.
+patterned as (
+    select
+        *,
+        replace(
+            substr(starred_pointer, 2, length(starred_pointer) - 2), '//', '/'
+        ) as error_pointer_pattern
+    from starred
+),
+
+final as (
+    select
+        patterned.job_id,
+        patterned.operation_position,
+        patterned.error_position,
+        failed_operations.phone_number_id,
+        failed_operations.phone_number,
+        jobs.job_type,
+        jobs.job_created_at,
+        jobs.job_updated_at,
+        patterned.error_code,
+        patterned.error_title,
+        patterned.error_detail,
+        patterned.error_pointer,
+        patterned.error_pointer_pattern,
+        patterned.error_parameter,
+        patterned.error_url
+    from patterned
+    left join failed_operations
+        on
+            patterned.job_id = failed_operations.job_id
+            and patterned.operation_position = failed_operations.operation_position
+    left join jobs on patterned.job_id = jobs.job_id
+)
+
+select * from final;
+
+comment on view telnyx.job_operation_errors is
+'One row per error of a failed operation. A failed operation without any error has no row here.';
+comment on column telnyx.job_operation_errors.job_id is
+'Id of the job.';
+comment on column telnyx.job_operation_errors.operation_position is
+'Place of the operation among the failed ones of its job, from 0.';
+comment on column telnyx.job_operation_errors.error_position is
+'Place of the error among those of its operation, from 0.';
+comment on column telnyx.job_operation_errors.phone_number_id is
+'Id of the phone number that failed. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.phone_number is
+'Phone number that failed, in E.164. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.job_type is
+'What the job does, in the words of Telnyx.';
+comment on column telnyx.job_operation_errors.job_created_at is
+'When the job was created, UTC.';
+comment on column telnyx.job_operation_errors.job_updated_at is
+'When Telnyx last changed the job, UTC: the time of the error, which has none of its own.';
+comment on column telnyx.job_operation_errors.error_code is
+'Code of the error, such as 10015; text. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.error_title is
+'Short text of the error. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.error_detail is
+'Long text of the error. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.error_pointer is
+'JSON pointer to the field at fault, as sent. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.error_pointer_pattern is
+'The pointer with each array index replaced by *, so that one fault is one text. NULL without one.';
+comment on column telnyx.job_operation_errors.error_parameter is
+'Query parameter at fault. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.error_url is
+'Page of Telnyx on the error. NULL when the API sent none.';

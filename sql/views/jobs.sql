@@ -1,0 +1,94 @@
+-- One row per job.
+create or replace view telnyx.jobs as
+
+with
+
+jobs as (
+    select
+        id as job_id,
+        type as job_type,
+        status,
+        created_at,
+        updated_at,
+        etc as estimated_completion_at,
+        phone_numbers_count as requested_count,
+        successful_operations_count as successful_count,
+        pending_operations_count as pending_count,
+        failed_operations_count as failed_count,
+        observed_at,
+        missing_since
+    from telnyx_raw.jobs
+),
+
+derived as (
+    select
+        *,
+        -- an unknown status is still open: better watched too long than dropped too early
+        coalesce(status, '') not in ('completed', 'failed', 'expired') as is_open,
+        coalesce(successful_count, 0) + coalesce(failed_count, 0) as settled_count
+    from jobs
+),
+
+final as (
+    select
+        job_id,
+        job_type,
+        status,
+        is_open,
+        created_at,
+        updated_at,
+        estimated_completion_at,
+        requested_count,
+        successful_count,
+        pending_count,
+        failed_count,
+        settled_count,
+        cast(coalesce(failed_count, 0) as double) / nullif(settled_count, 0) as failure_rate,
+        case
+            when not is_open
+                then cast(date_diff('millisecond', created_at, updated_at) as double) / 1000
+        end as duration_seconds,
+        is_open and coalesce(estimated_completion_at < current_timestamp, false) as is_overdue,
+        observed_at,
+        missing_since
+    from derived
+)
+
+select * from final;
+
+comment on view telnyx.jobs is
+'One row per job.';
+comment on column telnyx.jobs.job_id is
+'Id of the job, as Telnyx gives it.';
+comment on column telnyx.jobs.job_type is
+'What the job does, in the words of Telnyx, such as update_emergency_settings.';
+comment on column telnyx.jobs.status is
+'Status last seen: pending, in_progress, completed, failed, expired, or a word newer than these.';
+comment on column telnyx.jobs.is_open is
+'True unless the status is completed, failed or expired; an unknown or missing status is open.';
+comment on column telnyx.jobs.created_at is
+'When the job was created, UTC. NULL when the API sent none.';
+comment on column telnyx.jobs.updated_at is
+'When Telnyx last changed the job, UTC. NULL when the API sent none.';
+comment on column telnyx.jobs.estimated_completion_at is
+'When Telnyx expects the job to be complete, UTC. NULL when it gives no estimate.';
+comment on column telnyx.jobs.requested_count is
+'Phone numbers asked for. NULL when the API sent no list of them.';
+comment on column telnyx.jobs.successful_count is
+'Successful operations. NULL when the API sent no list of them, 0 when an empty one.';
+comment on column telnyx.jobs.pending_count is
+'Pending operations. NULL when the API sent no list of them, 0 when an empty one.';
+comment on column telnyx.jobs.failed_count is
+'Failed operations. NULL when the API sent no list of them, 0 when an empty one.';
+comment on column telnyx.jobs.settled_count is
+'Successful plus failed operations; a list the API did not send counts as 0. Never NULL.';
+comment on column telnyx.jobs.failure_rate is
+'Failed operations divided by settled ones, 0 to 1. NULL when none is settled.';
+comment on column telnyx.jobs.duration_seconds is
+'Seconds from created_at to updated_at. NULL while the job is open or when a time is missing.';
+comment on column telnyx.jobs.is_overdue is
+'True when the job is open and its estimated completion has passed; false without an estimate.';
+comment on column telnyx.jobs.observed_at is
+'When a sync last saw the job changed, UTC.';
+comment on column telnyx.jobs.missing_since is
+'When a sync first no longer found the job at Telnyx, UTC. NULL while Telnyx still shows it.';

@@ -1,0 +1,95 @@
+-- One row per published sync.
+create or replace view telnyx.sync_runs as
+
+with
+
+sync_runs as (
+    select
+        run_id,
+        mode,
+        started_at,
+        finished_at,
+        requests,
+        pages,
+        jobs_listed,
+        jobs_retrieved,
+        jobs_changed,
+        open_jobs,
+        missing_jobs,
+        rejected_records,
+        rows,
+        unknown_fields,
+        new_failures,
+        retries,
+        throttled_seconds,
+        published,
+        database
+    from telnyx_raw.sync_runs
+),
+
+final as (
+    select
+        run_id,
+        mode,
+        started_at,
+        finished_at,
+        requests,
+        pages,
+        jobs_listed,
+        jobs_retrieved,
+        jobs_changed,
+        open_jobs,
+        missing_jobs,
+        rejected_records,
+        rows,
+        unknown_fields,
+        new_failures,
+        retries,
+        throttled_seconds,
+        published,
+        database
+    from sync_runs
+)
+
+select * from final;
+
+comment on view telnyx.sync_runs is
+'One row per published sync. A failed one changes nothing here.';
+comment on column telnyx.sync_runs.run_id is
+'Id of the run.';
+comment on column telnyx.sync_runs.mode is
+'incremental, full or jobs (exactly the jobs named on the command line).';
+comment on column telnyx.sync_runs.started_at is
+'When the run began, UTC.';
+comment on column telnyx.sync_runs.finished_at is
+'When the run ended, UTC.';
+comment on column telnyx.sync_runs.requests is
+'Requests sent to the API, further attempts included.';
+comment on column telnyx.sync_runs.pages is
+'Pages of the list of jobs that were read.';
+comment on column telnyx.sync_runs.jobs_listed is
+'Jobs found on those pages.';
+comment on column telnyx.sync_runs.jobs_retrieved is
+'Jobs retrieved one by one, by id.';
+comment on column telnyx.sync_runs.jobs_changed is
+'Jobs that were new or differed from what was stored, and were written.';
+comment on column telnyx.sync_runs.open_jobs is
+'Jobs in the file that are not finished.';
+comment on column telnyx.sync_runs.missing_jobs is
+'Jobs in the file that Telnyx no longer has.';
+comment on column telnyx.sync_runs.rejected_records is
+'Records in the file that could not be loaded.';
+comment on column telnyx.sync_runs.rows is
+'JSON object: rows written, by table.';
+comment on column telnyx.sync_runs.unknown_fields is
+'JSON: fields the API sent that no column holds; kept in the column extra of the raw jobs.';
+comment on column telnyx.sync_runs.new_failures is
+'JSON: pairs of error code and pointer never seen before.';
+comment on column telnyx.sync_runs.retries is
+'Further attempts after a request that failed.';
+comment on column telnyx.sync_runs.throttled_seconds is
+'Seconds spent waiting for the rate limit of the API.';
+comment on column telnyx.sync_runs.published is
+'Whether the run published the database: true for every run kept here.';
+comment on column telnyx.sync_runs.database is
+'The database file that the run published.';
