@@ -1,0 +1,119 @@
+"""The package itself: what a command imports, and which module knows which."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "pipelines" / "telnyx_jobs"
+
+LAYERS = [
+    "cli",
+    "plan",
+    "verify",
+    "status",
+    "sync",
+    "source",
+    "warehouse",
+    "extraction",
+    "spool",
+    "stored",
+    "coverage",
+    "client",
+    "flatten",
+    "models",
+    "settings",
+    "summary",
+    "progress",
+    "schema",
+    "errors",
+]
+"""Every module of the package, from the top: each imports only modules further down."""
+
+SLOW_TO_IMPORT = {"dlt", "duckdb", "httpx", "pandas", "pyarrow"}
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_no_slow_library(option: str) -> None:
+    """What needs no data answers at once, without a library that takes long to import."""
+    assert _imported_by(option) & SLOW_TO_IMPORT == set()
+
+
+def test_imports_go_down_the_layers() -> None:
+    """No module imports one of a layer above its own, or of its own."""
+    upward = [
+        f"{importer} imports {imported}"
+        for importer, imported in _imports_among(LAYERS)
+        if LAYERS.index(imported) <= LAYERS.index(importer)
+    ]
+    assert upward == []
+
+
+def test_every_module_has_its_layer() -> None:
+    """The layers name each module of the package, and no other."""
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+    assert modules - {"__init__", "__main__"} == set(LAYERS)
+
+
+def test_the_demo_api_knows_nothing_of_the_package() -> None:
+    """The demo API imports no other module of the package, so that it cannot share its errors."""
+    known = {imported for name, imported in _imports() if name == "fake_api"}
+    assert known <= {"fake_api"}
+
+
+def test_only_the_command_line_knows_the_demo_api() -> None:
+    """No module of the package but the command line imports the demo API."""
+    importers = {name for name, imported in _imports() if imported == "fake_api"}
+    assert importers - {"fake_api"} == {"cli"}
+
+
+def _imported_by(option: str) -> set[str]:
+    """Names of the top-level packages that the command imports."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "telnyx_jobs", option],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # lines as `import time:       120 |        340 |   json.decoder`
+    names = [line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()]
+    assert "telnyx_jobs.cli" in names
+    return {name.partition(".")[0] for name in names}
+
+
+def _imports_among(modules: list[str]) -> Iterator[tuple[str, str]]:
+    return ((a, b) for a, b in _imports() if a in modules and b in modules)
+
+
+def _imports() -> Iterator[tuple[str, str]]:
+    """Each import inside the package, wherever it stands, as importing and imported module.
+
+    A subpackage counts as one module, and the package's own names, such as its version, as none.
+    """
+    for path in sorted(PACKAGE.rglob("*.py")):
+        importer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in _imported_names(node):
+                package, _, rest = name.partition(".")
+                module = rest.partition(".")[0]
+                if package == PACKAGE.name and _is_module(module):
+                    yield importer, module
+
+
+def _imported_names(node: ast.AST) -> list[str]:
+    """Full dotted names that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports name their module in full"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _is_module(name: str) -> bool:
+    return (PACKAGE / f"{name}.py").exists() or (PACKAGE / name / "__init__.py").exists()
