@@ -17,12 +17,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from telnyx_jobs.jsontext import elements, members, without_member
+
 SECRET_FIELD = "external_pin"
 """The port-out PIN among a job's parameters: it opens the account's numbers to others."""
-
+DEEPEST = 100
+"""Levels of nesting that are loaded. What reads a value again later recurses, on a stack that may
+be fuller than here: far below Python's limit of 1,000 it makes no difference where."""
+LONGEST_ID = 255
+"""Characters of an id that can still be asked for by its address."""
 
 _UNUSABLE = (ValueError, RecursionError, OverflowError)
 """What decoding raises on text that is no JSON, or on a value of another type than documented."""
+_TOO_DEEP = f"nested more than {DEEPEST} levels deep"
 
 
 class BrokenAnswer(ValueError):
@@ -63,7 +70,7 @@ class FailedOperation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, forbid_unknown_fields=True):
-    id: Annotated[str, msgspec.Meta(min_length=1)]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
     record_type: str | None = None
     type: str | None = None
     status: str | None = None
@@ -104,7 +111,10 @@ class Record:
 
 @dataclass(slots=True)
 class Rejected:
-    """A record that cannot be loaded: its JSON text without the PIN, and the reason."""
+    """A record that cannot be loaded: its text without the PIN, and the reason.
+
+    The text is as it was sent, character by character; bytes that are no UTF-8 are `\\udcXX`.
+    """
 
     job_id: str | None
     reason: str
@@ -157,64 +167,107 @@ def read_job(body: bytes) -> Record | Rejected:
     try:
         return Record(_clean(_retrieve_decoder.decode(body).data))
     except _UNUSABLE:
-        envelope = _parse(body)
-        if not isinstance(envelope.get("data"), dict):
+        data = _envelope(body).get("data", "")
+        if not data.startswith("{"):
             raise BrokenAnswer("the answer has no `data` object") from None
-        return _read_record(envelope["data"])
+        return _read_record(data)
 
 
 def _read_page_by_record(body: bytes) -> Page:
-    envelope = _parse(body)
-    data, meta = envelope.get("data"), envelope.get("meta")
-    if not isinstance(data, list) or not isinstance(meta, dict):
+    envelope = _envelope(body)
+    try:
+        texts = elements(envelope["data"])
+        meta = json.loads(envelope["meta"])
+    except (KeyError, ValueError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
         raise BrokenAnswer("the answer has no `data` list and `meta` object")
     return Page(
-        [_read_record(value) for value in data],
+        [_read_record(text) for text in texts],
         _total(meta.get("total_pages")),
         _total(meta.get("total_results")),
     )
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    """The body as the standard library reads it: NaN, lone surrogates and all."""
+def _envelope(body: bytes) -> dict[str, str]:
+    """The members of the body, each as its text."""
+    # bytes that are no UTF-8 become surrogates, so that they spoil their own record only
+    text = body.decode("utf-8-sig", errors="surrogateescape")
     try:
-        # bytes that are no UTF-8 become surrogates, so that they spoil their own record only
-        envelope = json.loads(body.decode("utf-8-sig", errors="surrogateescape"))
-    except (ValueError, RecursionError):
-        raise BrokenAnswer("the answer is not JSON") from None
-    if not isinstance(envelope, dict):
-        raise BrokenAnswer("the answer is not a JSON object")
-    return envelope
+        return members(text)
+    except ValueError:
+        raise BrokenAnswer("the answer is not a JSON object") from None
 
 
 def _total(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _read_record(value: Any) -> Record | Rejected:
-    value = _without_secret(value)
-    # ASCII escapes carry anything that came, also what is no legal text
-    text = json.dumps(value)
-    if not isinstance(value, dict):
-        return Rejected(None, "the record is not an object", text)
-    known, unknown = _split(value, _JOB_SHAPE)
+def _read_record(text: str) -> Record | Rejected:
+    """The record in this text, read by itself."""
     try:
+        return Record(_clean(_job_decoder.decode(text)))
+    except _UNUSABLE:
+        return _read_leniently(text)
+
+
+def _read_leniently(text: str) -> Record | Rejected:
+    """The record as the standard library reads it, its unknown fields set aside."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        return _rejected(text, _TOO_DEEP)
+    except ValueError as error:
+        return _rejected(text, str(error))
+    if not isinstance(value, dict):
+        return _rejected(text, "the record is not an object")
+    try:
+        # one level more than for a field: the record itself
+        known, unknown = _split(_without_secret(value, DEEPEST + 1), _JOB_SHAPE)
         job = _clean(_job_decoder.decode(json.dumps(known)))
         if unknown:
             msgspec.json.decode(json.dumps(unknown))
     except _UNUSABLE as error:
-        return Rejected(_legal_text(value.get("id")), str(error), text)
+        return _rejected(text, str(error))
     return Record(job, unknown or None)
 
 
-def _legal_text(value: Any) -> str | None:
-    if not isinstance(value, str) or not value:
+def _rejected(text: str, reason: str) -> Rejected:
+    kept = without_member(text, SECRET_FIELD)
+    if not _is_json(kept):
+        # where members begin and end is a guess then: nothing is kept from the name on
+        kept = kept.partition(SECRET_FIELD)[0]
+    return Rejected(_id_in(text), reason, _legal(kept))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _id_in(text: str) -> str | None:
+    """The id in the text of a record, where it can be asked for."""
+    try:
+        job_id = json.loads(members(text)["id"])
+    except (KeyError, ValueError, RecursionError):
         return None
-    return value.encode("utf-8", errors="backslashreplace").decode()
+    if not isinstance(job_id, str) or not 0 < len(job_id) <= LONGEST_ID:
+        return None
+    return _legal(job_id)
+
+
+def _legal(text: str) -> str:
+    return text.encode("utf-8", errors="backslashreplace").decode()
 
 
 def _clean(job: Job) -> Job:
-    """The job with times in UTC and without the PIN. Raises OverflowError past the year 9999."""
+    """The job with times in UTC and without the PIN.
+
+    Raises OverflowError past the year 9999, ValueError for parameters that are nested too deep.
+    """
     job.etc = _utc(job.etc)
     job.created_at = _utc(job.created_at)
     job.updated_at = _utc(job.updated_at)
@@ -231,12 +284,15 @@ def _utc(time: datetime | None) -> datetime | None:
     return time.astimezone(UTC)
 
 
-def _without_secret(value: Any) -> Any:
+def _without_secret(value: Any, levels: int = DEEPEST) -> Any:
+    """The value without the PIN. Raises ValueError when it has more levels than these."""
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        raise ValueError(_TOO_DEEP)
     if isinstance(value, dict):
-        return {k: _without_secret(v) for k, v in value.items() if k != SECRET_FIELD}
-    if isinstance(value, list):
-        return [_without_secret(item) for item in value]
-    return value
+        return {k: _without_secret(v, levels - 1) for k, v in value.items() if k != SECRET_FIELD}
+    return [_without_secret(item, levels - 1) for item in value]
 
 
 def _shape(type_: msgspec.inspect.Type) -> Any:

@@ -60,6 +60,8 @@ class Settings:
     max_requests: int | None = None
     max_retries: int = DEFAULT_RETRIES
     timeout: float = DEFAULT_TIMEOUT
+    mask_phone_numbers: bool = False
+    wait: float = 0.0
 
 
 def configured() -> dict[str, Any]:
