@@ -92,7 +92,8 @@ class Walk:
     """The way through one list: which page to read next, and what has been read so far.
 
     With `skip_swept` it first closes the gaps that interrupted walks have left, each from its upper
-    end, and then reads from the head of the list down to what was read before.
+    end, and then reads from the head of the list down to what was read before. When the list
+    shrinks on the way, jobs may have moved up past the walk: it steps back until it missed none.
     """
 
     def __init__(self, coverage: Coverage, *, skip_swept: bool, page_size: int) -> None:
@@ -102,9 +103,13 @@ class Walk:
         self._page_size = page_size
         self._gaps = [s for s in coverage.spans if s.oldest is not None] if skip_swept else []
         self._above: Span | None = None
-        """The span above the gap that the walk has not yet found its way back to."""
+        """What the next page must follow on, as long as that is in doubt."""
+        self._top: datetime | None = None
         self._lower: datetime | None = None
-        """Down to this time the list has been read without a gap."""
+        """From `_top` down to this time the list has been read without a gap."""
+        self._own_end: datetime | None = None
+        """The oldest time of the walk's own span in the coverage."""
+        self._total: int | None = None
         self._known_in_a_row = 0
         self._begin()
 
@@ -113,12 +118,16 @@ class Walk:
     ) -> None:
         """Take in the page just read; `known` tells for each of its jobs whether it was loaded."""
         number = self.next_page or 1
+        if self._above is None and self._lower is not None and self._has_shrunk(total):
+            read = (number - 1) * self._page_size
+            self._above = Span(self._lower, self._lower, read, self._total)
         if self._above is not None and not self._is_back_below(self._above, number, stretch, total):
             return
+        self._total = total
         for is_known in known:
             self._known_in_a_row = self._known_in_a_row + 1 if is_known else 0
         reached = self._reaches_swept(stretch)
-        self._cover(stretch, number * self._page_size, total, is_last=is_last)
+        self._cover(stretch, number * self._page_size, total, is_last=is_last, reached=reached)
         if not (is_last or reached):
             self.next_page = number + 1
         elif self._is_at_head:
@@ -132,9 +141,12 @@ class Walk:
         self._gaps = [gap for gap in self._gaps if gap.oldest in ends]
         self._above = self._gaps.pop(0) if self._gaps else None
         self._is_at_head = self._above is None
-        self._lower = self._above.oldest if self._above else None
+        self._top = self._lower = self._own_end = self._above.oldest if self._above else None
         self._known_in_a_row = 0
         self.next_page = self._above.read // self._page_size + 1 if self._above else 1
+
+    def _has_shrunk(self, total: int | None) -> bool:
+        return total is not None and self._total is not None and total < self._total
 
     def _is_back_below(
         self, above: Span, number: int, stretch: Span | None, total: int | None
@@ -142,16 +154,19 @@ class Walk:
         """Whether nothing lies between the span and this page; else sets the page to try next."""
         grown = total - above.total if total is not None and above.total is not None else -1
         ahead = (above.read + grown) // self._page_size + 1
-        if grown >= 0 and ahead > number:
-            # at least so many jobs came on top: the page that followed the span lies further down
+        if grown >= 0 and ahead != number:
+            # at least so many jobs came on top: the page that followed the span lies further down,
+            # or not so far down as it did when this page was chosen
             self.next_page = ahead
             return False
         # with no fewer jobs than before nothing can have moved up past the span's end
-        overlaps = bool(stretch and above.oldest and stretch.newest >= above.oldest)
+        # newer than the span's end, not as old: of equal times only some may have been read
+        overlaps = bool(stretch and above.oldest and stretch.newest > above.oldest)
         if grown < 0 and not overlaps and number > 1:
             self.next_page = number - 1
             return False
         self._above = None
+        self._known_in_a_row = 0
         return True
 
     def _reaches_swept(self, stretch: Span | None) -> bool:
@@ -159,17 +174,27 @@ class Walk:
         if not self._skip_swept or stretch is None or stretch.oldest is None:
             return False
         span = self._coverage.span_at(stretch.oldest)
-        is_own = span is not None and span.oldest is not None and span.oldest == self._lower
-        if span is None or is_own:
+        if span is None or self._is_own(span):
             return False
         deep = stretch.oldest < span.newest - LATENESS
         return deep or self._known_in_a_row >= KNOWN_IN_A_ROW
 
-    def _cover(self, stretch: Span | None, read: int, total: int | None, *, is_last: bool) -> None:
+    def _cover(
+        self, stretch: Span | None, read: int, total: int | None, *, is_last: bool, reached: bool
+    ) -> None:
         if stretch is not None:
-            lower = self._lower or stretch.newest
-            top, bottom = max(lower, stretch.newest), stretch.oldest or stretch.newest
-            self._coverage.add(Span(top, None if is_last else bottom, read, total))
-            self._lower = min(lower, bottom)
-        elif is_last and self._lower is not None:
-            self._coverage.add(Span(self._lower, None))
+            bottom = stretch.oldest or stretch.newest
+            self._top = max(self._top or stretch.newest, stretch.newest)
+            self._lower = min(self._lower or bottom, bottom)
+        if self._top is None or self._lower is None:
+            return
+        swept = self._coverage.span_at(self._lower)
+        if is_last:
+            self._coverage.add(Span(self._top, None))
+        elif reached or swept is None or self._is_own(swept):
+            # else the page ends where late jobs may be: the spans are joined once that is read too
+            self._coverage.add(Span(self._top, self._lower, read, total))
+            self._own_end = self._lower
+
+    def _is_own(self, span: Span) -> bool:
+        return span.oldest is not None and span.oldest == self._own_end

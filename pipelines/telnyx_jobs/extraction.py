@@ -27,6 +27,8 @@ from telnyx_jobs.spool import Found, Spool
 from telnyx_jobs.stored import FINISHED_STATUSES, Stored
 from telnyx_jobs.summary import Summary
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Telnyx is younger: a creation time before this is a mistake, as is one in the future."""
 SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
 RETRIEVES_AT_ONCE = 4
@@ -61,6 +63,7 @@ class Extraction:
         scope: Scope,
         summary: Summary,
         report: Report,
+        mask: str | None = None,
     ) -> None:
         self.is_done = False
         self.stopped_by: RequestBudgetSpent | None = None
@@ -71,6 +74,8 @@ class Extraction:
         self._scope = scope
         self._summary = summary
         self._report = report
+        self._mask = mask
+        """Fingerprint of the key that the client masks numbers with, if it does."""
         self._now = _clock(stored.latest_observation())
         self._since = scope.since
         self._coverage: dict[str, Coverage] | None = None
@@ -83,6 +88,8 @@ class Extraction:
         """Hashes of the records kept aside, by their job's id."""
         self._unknown_fields: set[str] = set()
         self._held: list[Found] = []
+        self._held_vanished: list[str] = []
+        """What must wait for the next package, as this one has a row of the same jobs already."""
         self._found = self._finds()
         self._package = _Package()
 
@@ -93,8 +100,8 @@ class Extraction:
         """
         if self._coverage is None:
             self._coverage = self._restore(coverage)
-        self._package = _Package()
-        self._spool.base = self._stored.last_run_id()
+        self._package = _Package(vanished=self._held_vanished)
+        self._spool.base = self._base()
         started = time.monotonic()
         batch, self._held = self._held, []
         rows = 0
@@ -111,7 +118,7 @@ class Extraction:
             self.is_done = True
         yield self._changed_tables(batch)
         yield from self._closing_tables()
-        if self._held:
+        if self._held or self._held_vanished:
             self.is_done = False
         self._summary.unknown_fields = sorted(self._unknown_fields)
 
@@ -120,13 +127,20 @@ class Extraction:
         spans = {name: spans.to_json() for name, spans in (self._coverage or {}).items()}
         return {
             "is_demo": self._scope.is_demo,
+            "mask": self._mask,
             "since": self._since.isoformat() if self._since else None,
             "spans": spans,
         }
 
+    def _base(self) -> str:
+        """What spooled pages go on top of: pages masked another way are no use."""
+        return f"{self._stored.last_run_id()} {self._mask or 'plain'}"
+
     def _until_stopped(self) -> Iterator[list[Found]]:
         try:
-            yield from iter(lambda: next(self._found, []), [])
+            # not `yield from`, which would close what the next package goes on with
+            while (found := next(self._found, None)) is not None:
+                yield found
         except RequestBudgetSpent as spent:
             self.stopped_by = spent
 
@@ -155,7 +169,7 @@ class Extraction:
 
     def _replayed(self) -> Iterator[list[Found]]:
         """Pages that a run read before it was killed, in place of asking for them again."""
-        for spooled in self._spool.replay(self._stored.last_run_id()):
+        for spooled in self._spool.replay(self._base()):
             self._coverage = self._restore(spooled.coverage)
             for record, _ in spooled.found:
                 if isinstance(record, Record):
@@ -166,8 +180,8 @@ class Extraction:
 
     def _read_all(self, job_type: str | None) -> Iterator[list[Found]]:
         """Every page; again when fewer jobs were seen than the API announced at first."""
-        seen: set[str] = set()
         for _ in range(SWEEPS):
+            seen: set[str] = set()
             announced = None
             for page, found in self._pages(job_type, skip_swept=False):
                 seen.update(map(_identity, page.records))
@@ -194,8 +208,11 @@ class Extraction:
         while walk.next_page is not None:
             number = walk.next_page
             page = self._page(number, job_type, previous)
-            previous = [_identity(record) for record in page.records]
-            last_page = max(last_page, page.total_pages or number + bool(page.records))
+            shown = [_identity(record) for record in page.records]
+            # where no number of pages is announced, the list ends when nothing new comes
+            goes_on = bool(shown) and shown != previous
+            last_page = max(last_page, page.total_pages or number + goes_on)
+            previous = shown
             self._report("page", number=number, total=last_page, records=len(page.records))
             stretch = stretch_of(_creation_times(page))
             walk.advance(
@@ -219,7 +236,7 @@ class Extraction:
         for _ in range(2):
             page = self._client.page(number, job_type=job_type)
             self._summary.pages += 1
-            if [_identity(record) for record in page.records] != previous or not previous:
+            if not previous or [_identity(record) for record in page.records] != previous:
                 break
         return page
 
@@ -233,6 +250,7 @@ class Extraction:
                 created_at = record.job.created_at
                 if self._since and created_at and created_at < self._since:
                     continue
+            if record.job_id is not None:
                 self._seen.add(record.job_id)
             found.append((record, now))
         return found
@@ -273,11 +291,11 @@ class Extraction:
             if isinstance(record, Rejected):
                 self._reject(record, at)
             else:
+                self._accept(record)
                 newest[record.job_id] = (record, at)
         stored = self._stored.versions(list(newest))
         changed: list[Observed] = []
         for job_id, (record, at) in newest.items():
-            self._accept(record)
             content_hash = record.content_hash()
             in_package = self._package.hashes.get(job_id)
             before = stored.get(job_id)
@@ -296,13 +314,16 @@ class Extraction:
     def _closing_tables(self) -> Iterator[dict[str, pa.Table]]:
         """Tables of what the whole package tells: jobs gone and back, records kept aside."""
         package = self._package
+        self._held_vanished = [i for i in package.vanished if i in package.hashes]
         vanished = [
             job_id
             for job_id, version in self._stored.versions(package.vanished).items()
-            if not version.is_missing
+            if not version.is_missing and job_id not in package.hashes
         ]
-        for job_ids, missing_since in ((vanished, self._now()), (package.reappeared, None)):
-            rows = self._stored.rows(list(dict.fromkeys(job_ids)))
+        # a page kept by a killed run may show a job that is gone by now
+        reappeared = {*package.reappeared} - {*package.vanished} - package.hashes.keys()
+        for job_ids, missing_since in ((vanished, self._now()), (sorted(reappeared), None)):
+            rows = self._stored.rows(job_ids)
             yield self._counted({JOBS.name: stored_jobs_table(rows, missing_since)})
         kept = {
             record_hash: (record, at)
@@ -349,6 +370,8 @@ class Extraction:
             raise BadConfiguration(
                 "the demo's jobs and an account's do not go into one file: give another --database"
             )
+        if state and state.get("mask") != self._mask:
+            raise BadConfiguration(_other_mask(state.get("mask"), self._mask))
         spans = {name: Coverage.from_json(value) for name, value in state.get("spans", {}).items()}
         if spans and not self._scope.full:
             floor = datetime.fromisoformat(state["since"]) if state["since"] else None
@@ -368,6 +391,18 @@ def _clock(latest: datetime | None) -> Callable[[], datetime]:
     return lambda: datetime.now(UTC) + offset
 
 
+def _other_mask(in_file: str | None, now: str | None) -> str:
+    """Why numbers masked one way must not join numbers masked another way, and what to do."""
+    if now is None:
+        return "the file's phone numbers are masked: add --mask-phone-numbers, or give another file"
+    if in_file is None:
+        return "the file's phone numbers are not masked: give another --database to mask them"
+    return (
+        "the file's phone numbers are masked with another key: put its mask.key back into the "
+        "state folder, or give another --database"
+    )
+
+
 def _types(job_type: str | None) -> Sequence[str]:
     return [job_type] if job_type else []
 
@@ -381,11 +416,10 @@ def _job_ids(page: Page) -> list[str]:
 
 
 def _creation_times(page: Page) -> list[datetime]:
-    return [
-        record.job.created_at
-        for record in page.records
-        if isinstance(record, Record) and record.job.created_at
-    ]
+    """When the page's jobs were created; times that cannot be tell no walk where it is."""
+    times = (record.job.created_at for record in page.records if isinstance(record, Record))
+    latest = datetime.now(UTC) + timedelta(days=1)
+    return [time for time in times if time and EARLIEST <= time <= latest]
 
 
 def _weight(record: Record | Rejected) -> int:

@@ -60,14 +60,16 @@ def _plan_on(
     stored = Stored(query)
     spans = kept_coverage(query).get("spans", {})
     pages = 0
+    shows_all = True
     for job_type, page in first_pages.items():
         coverage = Coverage.from_json(spans.get(job_type or "*", []))
+        shows_all = shows_all and (scope.full or not coverage.spans)
         known = len(stored.listed_job_ids(None, [job_type] if job_type else []))
         pages += _pages_to_read(coverage, scope, known, page.total_results or 0, settings)
     now = datetime.now(UTC)
     asked = {*stored.open_job_ids(now, scope.job_types), *stored.rejected_job_ids(now)}
     shown = {record.job_id for page in first_pages.values() for record in page.records}
-    return Plan(scope.mode, pages, 0 if scope.full else len(asked - shown))
+    return Plan(scope.mode, pages, 0 if shows_all else len(asked - shown))
 
 
 def _pages_to_read(

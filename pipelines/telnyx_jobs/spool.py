@@ -70,8 +70,9 @@ class Spool:
                 break
             self._count += 1
             yield Spooled([_found(entry) for entry in file.entries], file.coverage)
-        if not self._count:
-            self.clear()
+        for path in self._folder.glob("*.json"):
+            if path >= self._path(self._count):
+                path.unlink()
 
     def clear(self) -> None:
         """Delete every page."""
