@@ -84,6 +84,8 @@ class Exchange:
     good: Reply
     connection: socket.socket
     stopped: threading.Event
+    leave: Callable[[], None]
+    """Stops the server from listening: who connects from now on is refused."""
     is_whole: bool = False
 
     def send(self, data: bytes) -> None:
@@ -123,6 +125,8 @@ class FaultyApi:
         otherwise: Fault = good,
     ) -> None:
         self.requests: list[Request] = []
+        self.key = "KEY_of_no_account"
+        """For the command line, which wants one; any key is good here."""
         self._jobs = jobs
         self._faults = faults or {}
         self._otherwise = otherwise
@@ -142,6 +146,11 @@ class FaultyApi:
         for error in self._server.errors:
             raise error
 
+    def leave(self) -> None:
+        """Stops listening; open connections are served further."""
+        self._server.shutdown()
+        self._server.socket.close()
+
     def close(self) -> None:
         """Stops answering, on open connections too; a second call does nothing."""
         self._stopped.set()
@@ -154,7 +163,7 @@ class FaultyApi:
         with self._lock:
             fault = self._faults.get(len(self.requests), self._otherwise)
             self.requests.append(request)
-        exchange = Exchange(request, self._good(request), connection, self._stopped)
+        exchange = Exchange(request, self._good(request), connection, self._stopped, self.leave)
         fault(exchange)
         return exchange.is_whole
 
@@ -352,6 +361,11 @@ def reset_at_once(exchange: Exchange) -> None:
 
 def empty_reply(exchange: Exchange) -> None:
     """The end of the connection, and nothing before it."""
+
+
+def nobody_left(exchange: Exchange) -> None:
+    """The end of the connection, and of the server: the next one is refused."""
+    exchange.leave()
 
 
 def not_http(exchange: Exchange) -> None:

@@ -233,7 +233,7 @@ def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
         )
     ]
     with_rows = {name for name in views if rows(database, f"select 1 from telnyx.{name} limit 1")}
-    assert len(views) == 13
+    assert len(views) == 16
     assert with_rows == {"data_dictionary", "sync_runs"}
     assert (summary.pages, summary.requests, summary.published) == (1, 1, True)
 
@@ -610,6 +610,15 @@ def test_a_file_that_is_no_database_is_refused_and_kept(database: Path) -> None:
         sync_once(api, database)
 
     assert database.read_text() == "notes"
+
+
+@pytest.mark.parametrize("name", ["telnyx.duckdb", "telnyx_raw.duckdb"])
+def test_a_file_named_as_a_schema_is_refused(name: str, tmp_path: Path) -> None:
+    """A file whose name would make every query on it ambiguous is not made."""
+    with api_of([]) as api, pytest.raises(BadConfiguration, match="another --database"):
+        sync_once(api, tmp_path / name)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_databases_are_two_pipelines(tmp_path: Path) -> None:

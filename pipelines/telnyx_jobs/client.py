@@ -9,6 +9,7 @@ https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limi
 """
 
 import ipaddress
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ _LONGEST_BACKOFF_SECONDS = 20.0
 _CONNECT_SECONDS = 10.0
 _EPOCH_FROM = 1_000_000
 """A rate-limit reset this large is a time since 1970; a smaller one is seconds to wait."""
+_KEY_PART = 8
 _RETRIED = {404, 408, 409, 425, 429}
 
 T = TypeVar("T")
@@ -328,7 +330,13 @@ class Client:
                 self._not_before = max(self._not_before, time.monotonic() + wait)
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self._api_key, "[key]")
+        """The text with each stretch of the key, from eight characters on, taken out."""
+        key = self._api_key
+        shortest = min(_KEY_PART, len(key))
+        starts = range(len(key) - shortest + 1)
+        # the longest first, so that no end of a stretch is left standing
+        parts = [key[i:end] for i in starts for end in range(len(key), i + shortest - 1, -1)]
+        return re.sub("|".join(map(re.escape, sorted(parts, key=len, reverse=True))), "[key]", text)
 
 
 def _failure(state: tenacity.RetryCallState) -> _Transient:

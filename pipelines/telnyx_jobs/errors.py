@@ -12,6 +12,8 @@ TelnyxJobsError
 A message is one line, says what failed and then what to do, and never holds the key.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -52,6 +54,20 @@ class BadConfiguration(TelnyxJobsError):
 class Stopped(BaseException):
     """A signal that ends the run: no `except Exception` on the way may take it for a failure."""
 
+    latest: ClassVar["Stopped | None"] = None
+
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        Stopped.latest = self
+
+
+@contextmanager
+def stops_kept() -> Iterator[None]:
+    """Lets Stopped through as it is: DuckDB makes a RuntimeError of one that ends a query."""
+    try:
+        yield
+    except Exception:
+        if Stopped.latest is not None:
+            raise Stopped.latest from None
+        raise

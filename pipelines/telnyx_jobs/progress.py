@@ -6,7 +6,7 @@ Both go to stderr; stdout belongs to the summary.
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -29,6 +29,7 @@ _SENTENCES = {
     "load": "loading {changed:,} changed jobs",
     "test": "testing the data",
     "publish": "publishing {database}",
+    "table": "writing {name}",
     "warning": "{message}",
 }
 _LASTING = {"demo", "warning"}
@@ -64,6 +65,7 @@ def reporting(run_id: str, *, quiet: bool) -> Iterator[Report]:
 
 
 def json_line(event: str, level: str, **fields: object) -> None:
-    """One log line on stderr."""
+    """One log line on stderr; that nobody reads it is no failure."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(json.dumps({"ts": at, "level": level, "event": event, **fields}), file=sys.stderr)
+    with suppress(OSError):
+        print(json.dumps({"ts": at, "level": level, "event": event, **fields}), file=sys.stderr)

@@ -5,30 +5,44 @@ tests. 5. Publish. Whatever breaks before 5 leaves the published file as it was.
 goes through 2 to 5 several times, so that an interrupted one goes on from where it was.
 """
 
+import errno
 import json
 import os
+import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from telnyx_jobs.client import Client
-from telnyx_jobs.errors import Bug, CannotWrite, TelnyxJobsError, TryAgainLater
+from telnyx_jobs.errors import (
+    BadConfiguration,
+    Bug,
+    CannotWrite,
+    TelnyxJobsError,
+    TryAgainLater,
+    stops_kept,
+)
 from telnyx_jobs.extraction import Extraction
+from telnyx_jobs.masking import Mask, MaskingClient, new_mask, read_mask
 from telnyx_jobs.progress import Report
 from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
 from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.spool import Spool
 from telnyx_jobs.stored import Stored
 from telnyx_jobs.summary import Mode, Summary
-from telnyx_jobs.warehouse import Build, Place, finish, insert_run
+from telnyx_jobs.warehouse import Build, Place, checked_place, connect, finish, insert_run
 
 PIPELINE_NAME = "telnyx_jobs"
+_DAMAGED = "Corrupt database file|Could not read enough bytes"
+"""What DuckDB says of a file that is not as it was written, in errors of several classes."""
+_UNWRITABLE = "Could not write|No space left"
+"""What it says when the disk is full: a commit or a checkpoint fails with another class too."""
 
 
 def new_run_id(started_at: datetime) -> str:
@@ -44,21 +58,28 @@ def new_summary(mode: Mode, database: Path) -> Summary:
 
 def sync(settings: Settings, summary: Summary, report: Report) -> None:
     """Bring the published file up to date, counting into `summary`. Raises TelnyxJobsError."""
-    place = Place(settings.database)
+    place = checked_place(settings.database)
     with _disk_errors(place):
         place.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _recorded(place, summary), _locked(place):
-            build = Build(place)
+        # also when it was there before
+        place.state.chmod(0o700)
+        with _recorded(place, summary, report), stops_kept(), _locked(place, settings.wait):
+            build = Build(place, report)
             try:
-                with open_client(settings, report) as client:
-                    _sync(build, client, settings, summary, report)
+                mask = _mask_to_use(place) if settings.mask_phone_numbers else None
+                with open_client(settings, report, mask) as client:
+                    _sync(build, client, settings, summary, report, mask)
             finally:
                 build.discard()
-                shutil.rmtree(_working_folder(place), ignore_errors=True)
 
 
 def _sync(
-    build: Build, client: Client, settings: Settings, summary: Summary, report: Report
+    build: Build,
+    client: Client,
+    settings: Settings,
+    summary: Summary,
+    report: Report,
+    mask: Mask | None,
 ) -> None:
     spool = Spool(build.place.spool)
     extraction: Extraction | None = None
@@ -67,7 +88,13 @@ def _sync(
         build.open()
         if extraction is None:
             extraction = Extraction(
-                client, Stored(build.query), spool, settings.scope, summary, report
+                client,
+                Stored(build.query),
+                spool,
+                settings.scope,
+                summary,
+                report,
+                mask.fingerprint if mask else None,
             )
         _load(build, extraction)
         report("test")
@@ -88,10 +115,9 @@ def _load(build: Build, extraction: Extraction) -> None:
 
     from telnyx_jobs.source import telnyx_jobs
 
-    shutil.rmtree(_working_folder(build.place), ignore_errors=True)
     pipeline = dlt.pipeline(
         PIPELINE_NAME,
-        pipelines_dir=str(_working_folder(build.place)),
+        pipelines_dir=str(build.place.work / "dlt"),
         destination=dlt.destinations.duckdb(build.connection),
         dataset_name=RAW_SCHEMA,
     )
@@ -153,28 +179,60 @@ def _new_failures(build: Build, run_id: str) -> list[dict[str, str | None]]:
     ]
 
 
-def open_client(settings: Settings, report: Report) -> Client:
-    """A client for the API of these settings."""
-    return Client(
-        settings.base_url,
-        settings.api_key,
-        page_size=settings.page_size,
-        timeout=settings.timeout,
-        max_retries=settings.max_retries,
-        max_requests=settings.max_requests,
-        report=report,
-    )
+def open_client(settings: Settings, report: Report, mask: Mask | None = None) -> Client:
+    """A client for the API of these settings, which masks phone numbers where it has a mask."""
+    options: dict[str, Any] = {
+        "page_size": settings.page_size,
+        "timeout": settings.timeout,
+        "max_retries": settings.max_retries,
+        "max_requests": settings.max_requests,
+        "report": report,
+    }
+    if mask is None:
+        return Client(settings.base_url, settings.api_key, **options)
+    return MaskingClient(mask, settings.base_url, settings.api_key, **options)
+
+
+def mask_of(database: Path) -> Mask | None:
+    """The mask of the published file's phone numbers. Raises BadConfiguration when it is lost."""
+    if not database.exists():
+        return None
+    from telnyx_jobs.source import kept_coverage
+
+    with connect(database, read_only=True) as connection:
+        coverage = kept_coverage(lambda sql, _: connection.execute(sql).fetchall())
+    fingerprint = coverage.get("mask")
+    if fingerprint is None:
+        return None
+    path = _mask_key(Place(database))
+    mask = read_mask(path)
+    if mask is None or mask.fingerprint != fingerprint:
+        raise BadConfiguration(
+            f"the phone numbers of {database} are masked, and {path} does not hold their key: "
+            "put it back from a backup"
+        )
+    return mask
+
+
+def _mask_to_use(place: Place) -> Mask:
+    """The mask of this database; a new one before its first sync only."""
+    return mask_of(place.database) or read_mask(_mask_key(place)) or new_mask(_mask_key(place))
+
+
+def _mask_key(place: Place) -> Path:
+    return place.state / "mask.key"
 
 
 @contextmanager
-def _locked(place: Place) -> Iterator[None]:
-    """The lock of this database, for the whole run."""
-    lock = FileLock(place.state / "lock", timeout=0, mode=0o600)
+def _locked(place: Place, wait: float) -> Iterator[None]:
+    """The lock of this database, for the whole run; waits so many seconds for it."""
+    lock = FileLock(place.state / "lock", timeout=wait, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
         raise TryAgainLater(
-            f"another sync of {place.database} is running: run again when it has ended"
+            f"another sync of {place.database} is running: run again when it has ended, "
+            "or give --wait"
         ) from None
     try:
         yield
@@ -183,8 +241,11 @@ def _locked(place: Place) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(place: Place, summary: Summary) -> Iterator[None]:
-    """One line in `runs.jsonl` for the run, also when it fails."""
+def _recorded(place: Place, summary: Summary, report: Report) -> Iterator[None]:
+    """One line in `runs.jsonl` for the run, also when it fails.
+
+    A line that cannot be written is no failure: what became of the run stands without it.
+    """
     outcome: dict[str, object] = {"exit_code": 0, "error": None}
     try:
         yield
@@ -194,17 +255,39 @@ def _recorded(place: Place, summary: Summary) -> Iterator[None]:
         summary.finished_at = datetime.now(UTC)
         raise
     finally:
-        line = json.dumps(summary.as_json() | outcome) + "\n"
-        descriptor = os.open(place.runs, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "w") as runs:
-            runs.write(line)
+        try:
+            _append_line(place.runs, json.dumps(summary.as_json() | outcome))
+        except OSError as error:
+            report("warning", message=f"{place.runs} lacks this run: {_one_line(error)}")
+
+
+def _append_line(path: Path, line: str) -> None:
+    """The whole line or, on a full disk, nothing of it."""
+    content = f"{line}\n".encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        before = os.fstat(descriptor).st_size
+        written = os.write(descriptor, content)
+        if written < len(content):
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
 def _disk_errors(place: Place) -> Iterator[None]:
     try:
         yield
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, duckdb.Error) and re.search(_DAMAGED, str(error)):
+            raise BadConfiguration(
+                f"{place.database} is damaged ({_one_line(error)}): put it back from a backup, or "
+                "move it away and let a sync fill a new one"
+            ) from error
+        is_disk = isinstance(error, OSError | duckdb.IOException)
+        if not is_disk and not re.search(_UNWRITABLE, str(error)):
+            raise
         raise CannotWrite(
             f"{place.database} cannot be written ({_one_line(error)}): free disk space, or check "
             "the permissions of its folder"
@@ -214,10 +297,6 @@ def _disk_errors(place: Place) -> Iterator[None]:
 def _one_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split())[:300] or type(error).__name__
-
-
-def _working_folder(place: Place) -> Path:
-    return place.state / "dlt"
 
 
 def _size(path: Path) -> int:

@@ -8,21 +8,25 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 
-from telnyx_jobs.errors import BadConfiguration, Bug
+from telnyx_jobs.errors import BadConfiguration, Bug, TryAgainLater
+from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
 
 STORAGE_VERSION = "v1.4.0"
 _STAGING_SCHEMA = f"{RAW_SCHEMA}_staging"
 _FICLONE = 0x40049409
 """Linux's request to share a file's blocks instead of copying them."""
+WRITER_SECONDS = 5.0
+"""How long a sync waits for somebody else to close the published file, opened for writing."""
 _SQL_TYPES = {
     "text": "varchar",
     "timestamp": "timestamp with time zone",
@@ -52,8 +56,28 @@ class Place:
         return self.state / "runs.jsonl"
 
     @property
+    def work(self) -> Path:
+        """All that a run makes and no later one has a use for: leftovers go with this folder."""
+        return self.state / "work"
+
+    @property
     def build(self) -> Path:
-        return self.state / self.database.name
+        return self.work / self.database.name
+
+    @property
+    def foreign_wal(self) -> Path:
+        """Where a WAL goes that somebody else has left beside the published file."""
+        return self.state / f"foreign-{self.database.name}.wal"
+
+
+def checked_place(database: Path) -> Place:
+    """The place of a database. Raises BadConfiguration for a name that no view could be read by."""
+    if database.stem in (VIEW_SCHEMA, RAW_SCHEMA):
+        raise BadConfiguration(
+            f"a file called {database.name} cannot be queried, since DuckDB would take "
+            f"{database.stem} for the database and for the schema in it: give another --database"
+        )
+    return Place(database)
 
 
 def sql_folder() -> Path:
@@ -65,15 +89,23 @@ def sql_folder() -> Path:
 class Build:
     """The file being built: a copy of the published one that takes its place when complete."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, report: Report = nothing) -> None:
         self.place = place
+        self._report = report
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def open(self) -> None:
-        """Copy the published file, or begin an empty one, and connect to it."""
+        """Copy the published file, or begin an empty one, and connect to it.
+
+        Raises TryAgainLater when somebody else has the file open for writing.
+        """
         self.discard()
+        self.place.work.mkdir(mode=0o700)
         if self.place.database.exists():
-            _copy(self.place.database, self.place.build)
+            with self.place.database.open("rb") as published:
+                _wait_for_writers(published, self.place.database)
+                self._set_foreign_wal_aside()
+                _copy(published, self.place.build)
         else:
             _create_empty(self.place.build)
         self.place.build.chmod(0o600)
@@ -96,6 +128,8 @@ class Build:
         with build.open("rb") as written:
             os.fsync(written.fileno())
         build.chmod(0o444)
+        # once more: a WAL that somebody has left meanwhile would keep every reader out
+        self._set_foreign_wal_aside()
         build.replace(self.place.database)
         _sync_folder(self.place.database.parent)
 
@@ -105,10 +139,24 @@ class Build:
             self._connection = None
 
     def discard(self) -> None:
-        """Close and delete what there is of a build."""
+        """Close and delete what there is of a build, and all that was needed for it."""
         self.close()
-        for leftover in (self.place.build, wal_of(self.place.build)):
-            leftover.unlink(missing_ok=True)
+        shutil.rmtree(self.place.work, ignore_errors=True)
+
+    def _set_foreign_wal_aside(self) -> None:
+        """Move a WAL away that lies beside the published file, and tell of it.
+
+        No sync leaves one there: somebody has written into the file. It fits none but the file of
+        that time, and DuckDB refuses to open a newer one that it lies beside.
+        """
+        wal, aside = wal_of(self.place.database), self.place.foreign_wal
+        if wal.exists():
+            wal.replace(aside)
+            self._report(
+                "warning",
+                message=f"somebody has written into {self.place.database}: what they had not yet "
+                f"saved is now {aside}, and is not part of the file",
+            )
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -184,8 +232,27 @@ def insert_run(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequenc
     connection.execute(f"insert into {RAW_SCHEMA}.{table.name} values ({marks})", row)
 
 
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as reader, target.open("wb") as writer:
+def _wait_for_writers(published: BinaryIO, path: Path) -> None:
+    """Returns when nobody writes into the file; until it is closed nobody can begin to.
+
+    The lock is DuckDB's own, shared with those that read. Raises TryAgainLater.
+    """
+    ends = time.monotonic() + WRITER_SECONDS
+    while True:
+        try:
+            fcntl.lockf(published, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > ends:
+                raise TryAgainLater(
+                    f"{path} is open for writing elsewhere: close it there, then run again"
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _copy(reader: BinaryIO, target: Path) -> None:
+    with target.open("wb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
             return

@@ -1,0 +1,396 @@
+"""Runs that are killed or told to stop, and runs at the same time: the next one is exact."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from faulty_api import FaultyApi, late, refusal, some_jobs
+from support import Json, access, command, complaint, environment, held, run, sync_once, tally, told
+from telnyx_jobs.warehouse import Place
+
+IS_LONG = os.environ.get("TELNYX_JOBS_LONG") == "1"
+KILLS = 200 if IS_LONG else 25
+PAGE_SIZE = 2
+OPTIONS = ("--quiet", "--database", "jobs.duckdb", "--page-size", str(PAGE_SIZE))
+NOW = some_jobs(16)
+
+
+def _before() -> list[Json]:
+    """Twelve jobs, the oldest of them open."""
+    *finished, oldest = some_jobs(12)
+    pending = oldest["successful_operations"]
+    open_job = {"status": "pending", "successful_operations": [], "pending_operations": pending}
+    return [*finished, oldest | open_job]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that an earlier sync has published."""
+    folder = tmp_path_factory.mktemp("published")
+    with FaultyApi(_before()) as api:
+        assert run(folder, "sync", *OPTIONS, environ=access(api)).returncode == 0
+    return folder / "jobs.duckdb"
+
+
+@pytest.fixture
+def database(published: Path, tmp_path: Path) -> Path:
+    """A copy of the published file, for one test."""
+    path = tmp_path / "jobs.duckdb"
+    shutil.copy(published, path)
+    return path
+
+
+@contextmanager
+def _running(
+    api: FaultyApi, database: Path, *arguments: str, program: list[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A sync in a process of its own, killed at the end of the block if it still runs."""
+    process = subprocess.Popen(
+        program or command("sync", *OPTIONS, *arguments),
+        cwd=database.parent,
+        env=environment(database.parent) | access(api),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _left(database: Path) -> set[str]:
+    """Names in the state folder."""
+    return {path.name for path in Place(database).state.iterdir()}
+
+
+def _next_is_exact(database: Path) -> bool:
+    """Whether the file is exact after one more sync, and nothing lies about."""
+    with FaultyApi(NOW) as api:
+        sync_once(api, database, page_size=PAGE_SIZE)
+    return held(database) == told(NOW) and _left(database) == {"lock", "runs.jsonl"}
+
+
+def _until(condition: Callable[[], object]) -> None:
+    """Wait for a condition; fails after half a minute."""
+    ends = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.005)
+
+
+# killed
+
+
+def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
+    """After SIGKILL at a random moment the file is the old or the new one, and the next is exact.
+
+    Kills follow each other on one file, so that a run also meets what several have left.
+    """
+    before, chance = database.read_bytes(), random.Random(2026)
+    with FaultyApi(NOW) as api:
+        started = time.monotonic()
+        assert run(database.parent, "sync", *OPTIONS, environ=access(api)).returncode == 0
+        whole_run = time.monotonic() - started
+    lost = 0
+    for number in range(KILLS):
+        database.unlink()
+        database.write_bytes(before)
+        with FaultyApi(NOW) as api, _running(api, database) as process:
+            # the moment is the point: there is no condition to wait for
+            time.sleep(chance.uniform(0.2, 1.1) * whole_run)
+            process.kill()
+            process.wait()
+        is_whole = database.read_bytes() == before or held(database) == told(NOW)
+        # each fourth one is looked after; the others leave their leftovers to the next
+        lost += not is_whole or (number % 4 == 3 and not _next_is_exact(database))
+    lost += not _next_is_exact(database)
+
+    tally("kills", tried=KILLS, lost=lost)
+    assert lost == 0
+
+
+DRIVER = """
+import os, signal, sys
+from importlib import import_module
+
+from telnyx_jobs import cli
+
+module_name, path, is_after, count = sys.argv.pop(1).split(":")
+module = import_module(module_name)
+*owners, name = path.split(".")
+owner = module
+for each in owners:
+    owner = getattr(owner, each)
+real, calls = getattr(owner, name), []
+
+def killed(*arguments, **options):
+    calls.append(1)
+    is_time = len(calls) == int(count)
+    if is_time and is_after == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = real(*arguments, **options)
+    if is_time:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, killed)
+cli.main()
+"""
+"""The command, but it kills itself before or after the n-th call of one function."""
+
+STEPS = {
+    "lock": ("telnyx_jobs.sync:FileLock.acquire", 1),
+    "copy": ("telnyx_jobs.warehouse:_copy", 1),
+    "tables": ("telnyx_jobs.warehouse:create_tables", 1),
+    "first page": ("telnyx_jobs.client:Client.page", 1),
+    "spooled page": ("telnyx_jobs.spool:Spool.append", 2),
+    "retrieve": ("telnyx_jobs.client:Client.job", 1),
+    "dlt's extract": ("dlt.pipeline.pipeline:Pipeline.extract", 1),
+    "dlt's normalize": ("dlt.pipeline.pipeline:Pipeline.normalize", 1),
+    "dlt's load": ("dlt.pipeline.pipeline:Pipeline.load", 1),
+    "dlt's first job": ("dlt.load.load:Load.w_run_job", 1),
+    "dlt's package": ("dlt.load.load:Load.complete_package", 1),
+    "views and tests": ("telnyx_jobs.sync:finish", 1),
+    "the run's row": ("telnyx_jobs.sync:insert_run", 1),
+    "publish": ("telnyx_jobs.warehouse:Build.publish", 1),
+    "close": ("telnyx_jobs.warehouse:Build.close", 2),
+    "rename": ("pathlib:Path.replace", 1),
+    "folder": ("telnyx_jobs.warehouse:_sync_folder", 1),
+    "spool": ("telnyx_jobs.spool:Spool.clear", 1),
+    "record": ("telnyx_jobs.sync:_append_line", 1),
+}
+PUBLISHED_FROM = list(STEPS).index("rename")
+
+
+@pytest.mark.parametrize("is_after", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_at_a_step_loses_nothing(step: str, is_after: str, database: Path) -> None:
+    """Killed before or after a step, the run leaves the old file or the new one, and no third."""
+    before = database.read_bytes()
+    function, count = STEPS[step]
+    program = [sys.executable, "-c", DRIVER, f"{function}:{is_after}:{count}", "sync", *OPTIONS]
+    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
+        code = process.wait(60)
+
+    place = list(STEPS).index(step)
+    is_new = place > PUBLISHED_FROM or (place == PUBLISHED_FROM and is_after == "after")
+    is_published = step == "publish" and is_after == "after"
+    as_promised = (
+        held(database) == told(NOW) if is_new or is_published else database.read_bytes() == before
+    )
+    survived = code == -signal.SIGKILL and as_promised and _next_is_exact(database)
+    tally("kills", lost=not survived)
+    assert survived, (code, as_promised)
+
+
+def test_a_killed_sweep_is_not_read_again(tmp_path: Path) -> None:
+    """Pages that a killed first run has read are published by the next one, which asks for few."""
+    database = tmp_path / "jobs.duckdb"
+    with FaultyApi(NOW, {6: late(60)}) as api, _running(api, database) as process:
+        _until(lambda: len(api.requests) == 7)
+        process.kill()
+        process.wait()
+    with FaultyApi(NOW) as api:
+        done = run(tmp_path, "sync", *OPTIONS, environ=access(api))
+        asked = len(api.requests)
+
+    is_exact = done.returncode == 0 and held(database) == told(NOW)
+    tally("kills", lost=not is_exact)
+    assert is_exact
+    assert asked < 8
+
+
+# told to stop
+
+SIGNALS = pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
+)
+STOPPED_DRIVER = """
+import sys, threading, time
+from telnyx_jobs import cli
+from {module} import {owner}
+
+def busy(*_, **__):
+    # a moment later, since a signal that comes before the work begins is another matter
+    threading.Timer(0.3, lambda: print("busy", file=sys.stderr, flush=True)).start()
+    {work}
+
+{owner}.{name} = busy
+cli.main()
+"""
+QUERY = "select count(*) from range(10_000_000_000) t(i) where hash(i) % 7 = 3"
+BUSY = {
+    "a query of ours": ("telnyx_jobs", "sync", "finish", f'_[0].execute("{QUERY}")'),
+    "dlt's load": (
+        "dlt.destinations.impl.duckdb.duck",
+        "DuckDbCopyJob",
+        "run",
+        "time.sleep(60) if threading.current_thread() is not threading.main_thread() else 1 / 0",
+    ),
+}
+
+
+@SIGNALS
+def test_a_signal_while_a_retry_waits(sent: signal.Signals, code: int, database: Path) -> None:
+    """A run that waits for the API ends within five seconds and changes nothing."""
+    before = database.read_bytes()
+    faults = {1: refusal(429, {"Retry-After": "60"})}
+    with FaultyApi(NOW, faults) as api, _running(api, database) as process:
+        _until(lambda: len(api.requests) == 2)
+        # the answer is on its way: at the moment of the signal it waits, or is about to
+        seconds, stderr = _stopped(process, sent)
+
+    _count_stop(process, code, seconds, stderr, database.read_bytes() == before, database)
+
+
+@SIGNALS
+@pytest.mark.parametrize("work", BUSY)
+def test_a_signal_in_the_middle_of_work(
+    work: str, sent: signal.Signals, code: int, database: Path
+) -> None:
+    """A run that DuckDB or dlt is at work for ends within five seconds and changes nothing."""
+    before = database.read_bytes()
+    module, owner, name, body = BUSY[work]
+    source = STOPPED_DRIVER.format(module=module, owner=owner, name=name, work=body)
+    program = [sys.executable, "-c", source, "sync", *OPTIONS]
+    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "busy\n"
+        seconds, stderr = _stopped(process, sent)
+
+    _count_stop(process, code, seconds, stderr, database.read_bytes() == before, database)
+
+
+@SIGNALS
+def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+    """A signal that DuckDB takes for the end of a query is told as the signal it was."""
+    work = f'_[0].connection.execute("{QUERY}")'
+    source = STOPPED_DRIVER.format(
+        module="telnyx_jobs.warehouse", owner="Build", name="query", work=work
+    )
+    database = tmp_path / "jobs.duckdb"
+    program = [sys.executable, "-c", source, "sync", *OPTIONS]
+    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "busy\n"
+        seconds, stderr = _stopped(process, sent)
+
+    assert json.loads(Place(database).runs.read_text())["exit_code"] == code
+    _count_stop(process, code, seconds, stderr, not database.exists(), database)
+
+
+def test_signals_at_any_moment(database: Path) -> None:
+    """SIGTERM at random moments of a run ends it with 75, or comes after the file is published."""
+    before, chance = database.read_bytes(), random.Random(7)
+    lost = 0
+    trials = 60 if IS_LONG else 8
+    for _ in range(trials):
+        with FaultyApi(NOW) as api, _running(api, database) as process:
+            _until(lambda api=api: api.requests)  # type: ignore[misc]
+            time.sleep(chance.uniform(0, 0.7))
+            seconds, _ = _stopped(process, signal.SIGTERM)
+        is_right = (
+            database.read_bytes() == before
+            if process.returncode == 75 and held(database) != told(NOW)
+            else held(database) == told(NOW)
+        )
+        lost += not (process.returncode in (0, 75) and seconds < 5 and is_right)
+        database.unlink()
+        database.write_bytes(before)
+    lost += not _next_is_exact(database)
+
+    tally("signals", tried=trials, lost=lost)
+    assert lost == 0
+
+
+def _stopped(process: subprocess.Popen[str], sent: signal.Signals) -> tuple[float, str]:
+    """Send the signal; gives the seconds until the process ended, and its stderr."""
+    started = time.monotonic()
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=20)
+    return time.monotonic() - started, stderr
+
+
+def _count_stop(
+    process: subprocess.Popen[str],
+    code: int,
+    seconds: float,
+    stderr: str,
+    kept: bool,
+    database: Path,
+) -> None:
+    lines = [line for line in stderr.splitlines() if line != "busy"]
+    line = json.loads(lines[-1])
+    is_clean = line["event"] == "failed" and line["exit_code"] == code == process.returncode
+    held_true = (is_clean, len(lines) == 1, seconds < 5, kept)
+    is_right = all(held_true) and _next_is_exact(database)
+    tally("signals", lost=not is_right)
+    assert is_right, (held_true, seconds, process.returncode, stderr)
+
+
+# at the same time
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_of_several_syncs_one_works(count: int, database: Path) -> None:
+    """Of syncs of one file at the same time one works, and the others end with 75."""
+    folder = database.parent
+    with FaultyApi(NOW, {0: late(60)}) as api, _running(api, database) as working:
+        # its first answer does not come until the others have been turned away
+        _until(lambda: len(api.requests) == 1)
+        others = [run(folder, "sync", *OPTIONS, environ=access(api)) for _ in range(count - 1)]
+        assert len(api.requests) == 1
+        working.kill()
+    codes = [other.returncode for other in others]
+    is_right = codes == [75] * (count - 1) and _next_is_exact(database)
+    tally("kills", tried=0)
+    assert is_right
+    assert all("another sync" in complaint(other) for other in others)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_syncs_that_may_wait_all_work(count: int, database: Path) -> None:
+    """With `--wait` syncs at the same time work one after the other, and all publish."""
+    with FaultyApi(NOW) as api:
+        processes = [
+            subprocess.Popen(
+                command("sync", *OPTIONS, "--wait", "60"),
+                cwd=database.parent,
+                env=environment(database.parent) | access(api),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for _ in range(count)
+        ]
+        codes = [process.wait(90) for process in processes]
+
+    assert codes == [0] * count
+    assert held(database) == told(NOW)
+    lines = Place(database).runs.read_text().splitlines()
+    assert [json.loads(line)["exit_code"] for line in lines] == [0] * count
+
+
+def test_a_wait_has_an_end(database: Path) -> None:
+    """A sync that has waited in vain as long as TELNYX_JOBS_WAIT says ends with 75."""
+    with FaultyApi(NOW, {0: late(60)}) as api, _running(api, database):
+        _until(lambda: len(api.requests) == 1)
+        started = time.monotonic()
+        environ = access(api) | {"TELNYX_JOBS_WAIT": "1.5"}
+        done = run(database.parent, "sync", *OPTIONS, environ=environ)
+        waited = time.monotonic() - started
+
+    assert done.returncode == 75
+    assert "--wait" in complaint(done)
+    assert waited > 1.5
