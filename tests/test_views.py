@@ -1,16 +1,15 @@
 """The views in sql/views and the data tests in sql/tests, on raw tables written by hand."""
 
-import re
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from telnyx_jobs.warehouse import create_tables, create_views
 
@@ -21,7 +20,7 @@ VIEWS = {
     "jobs": (
         "job_id job_type status is_open created_at updated_at estimated_completion_at"
         " requested_count successful_count pending_count failed_count settled_count failure_rate"
-        " duration_seconds is_overdue observed_at missing_since"
+        " duration_seconds is_overdue observed_at missing_since failure_rate_low failure_rate_high"
     ),
     "job_phone_numbers": "job_id position phone_number_id phone_number",
     "job_operations": (
@@ -35,19 +34,34 @@ VIEWS = {
     ),
     "failure_rates_by_error_code": (
         "error_code error_title failed_operation_count settled_operation_count failure_rate"
-        " job_count phone_number_count first_failed_at last_failed_at"
+        " job_count phone_number_count first_failed_at last_failed_at failure_rate_low"
+        " failure_rate_high"
     ),
     "failure_rates_by_pointer": (
         "error_pointer_pattern failed_operation_count settled_operation_count failure_rate"
-        " job_count phone_number_count first_failed_at last_failed_at"
+        " job_count phone_number_count first_failed_at last_failed_at failure_rate_low"
+        " failure_rate_high"
     ),
     "failure_rates_by_error_code_and_pointer": (
         "error_code error_pointer_pattern failed_operation_count settled_operation_count"
         " failure_rate job_count phone_number_count first_failed_at last_failed_at"
+        " failure_rate_low failure_rate_high"
+    ),
+    "failure_rates_by_job_type": (
+        "job_type failed_operation_count settled_operation_count failure_rate job_count"
+        " phone_number_count first_failed_at last_failed_at failure_rate_low failure_rate_high"
     ),
     "failure_rates_daily": (
         "day job_type error_code error_pointer_pattern failed_operation_count"
-        " settled_operation_count failure_rate"
+        " settled_operation_count failure_rate failure_rate_low failure_rate_high"
+    ),
+    "new_failures": (
+        "error_code error_pointer_pattern error_title first_failed_at last_failed_at"
+        " failed_operation_count job_count phone_number_count"
+    ),
+    "job_durations_weekly": (
+        "job_type week job_count median_duration_seconds p90_duration_seconds max_duration_seconds"
+        " late_job_count late_rate operation_count estimated_job_count"
     ),
     "failing_phone_numbers": (
         "phone_number_id phone_number job_type last_job_id last_failed_at consecutive_failures"
@@ -72,6 +86,14 @@ RATE_VIEWS = {
     "failure_rates_by_pointer": "error_pointer_pattern",
     "failure_rates_by_error_code_and_pointer": "error_code, error_pointer_pattern",
 }
+
+DAILY_KEY = "day, job_type, error_code, error_pointer_pattern"
+
+# the bounds of a rate of 1 in 3, worked out apart from this code
+THIRD_BOUNDS = (
+    pytest.approx(0.0614919447203962, rel=0, abs=1e-12),
+    pytest.approx(0.7923403991979523, rel=0, abs=1e-12),
+)
 
 Row = tuple[object, ...]
 
@@ -334,6 +356,7 @@ def test_documented_job_in_jobs(con: DuckDBPyConnection) -> None:
             True,
             datetime(2026, 3, 5, tzinfo=UTC),
             None,
+            *THIRD_BOUNDS,
         )
     ]
 
@@ -408,7 +431,7 @@ def test_documented_job_fails_at_a_rate_of_a_third(
     add_documented_job(con)
 
     moment = datetime(2020, 10, 23, 18, 10, 1, tzinfo=UTC)
-    assert rows(con, view) == [(*key, 1, 3, 1 / 3, 1, 1, moment, moment)]
+    assert rows(con, view) == [(*key, 1, 3, 1 / 3, 1, 1, moment, moment, *THIRD_BOUNDS)]
 
 
 def test_documented_job_in_failure_rates_daily(con: DuckDBPyConnection) -> None:
@@ -424,6 +447,7 @@ def test_documented_job_in_failure_rates_daily(con: DuckDBPyConnection) -> None:
             1,
             3,
             1 / 3,
+            *THIRD_BOUNDS,
         )
     ]
 
@@ -592,24 +616,6 @@ def test_pointer_pattern(con: DuckDBPyConnection, pointer: str | None, pattern: 
     ]
 
 
-@settings(max_examples=20, deadline=None)  # few but long lists: each builds a database
-@given(st.lists(st.text("/019a~*", max_size=12), min_size=20, max_size=50))
-def test_pointer_pattern_treats_tokens_one_by_one(pointers: list[str]) -> None:
-    """The pattern of any pointer is that of its tokens, each by itself."""
-    with open_account() as con:
-        add_failed_job(con, "a", *(Error(pointer=pointer) for pointer in pointers))
-
-        patterns = con.execute(
-            "select error_pointer_pattern from telnyx.job_operation_errors order by error_position"
-        ).fetchall()
-
-    index = re.compile(r"0|[1-9][0-9]*")
-    assert patterns == [
-        ("/".join("*" if index.fullmatch(token) else token for token in pointer.split("/")),)
-        for pointer in pointers
-    ]
-
-
 # --- failure rates ---------------------------------------------------------------------------
 
 
@@ -623,7 +629,7 @@ def test_failure_without_any_error_keeps_a_row(con: DuckDBPyConnection) -> None:
         "failure_rates_by_pointer": [(None, 1, 2, 0.5)],
         "failure_rates_by_error_code_and_pointer": [(None, None, 1, 2, 0.5)],
     }
-    assert rows(con, "failure_rates_daily") == [
+    assert rows(con, "failure_rates_daily", f"{DAILY_KEY}, {figures}") == [
         (date(2026, 3, 1), "update_phone_numbers", None, None, 1, 2, 0.5)
     ]
     assert rows(con, "job_operation_errors") == []
@@ -781,6 +787,204 @@ def test_title_of_a_code_is_its_most_frequent(con: DuckDBPyConnection) -> None:
     ]
 
 
+def test_rates_by_job_type_do_not_overlap(con: DuckDBPyConnection) -> None:
+    """Each type has its own denominator; an operation counts once; types without failures stay."""
+    march, april = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
+    add_failed_job(con, "a", Error("1"), Error("2"), job_type="update", updated_at=march)
+    add_failed_job(con, "b", Error("1"), job_type="update", updated_at=april)
+    add_job(
+        con, "c", job_type="update", updated_at="2026-05-01T00:00:00Z", successful=[Number("1")] * 2
+    )
+    add_successful_job(con, "d", job_type="delete")
+    add_job(con, "e", job_type="idle", pending=[Number("1")])
+    add_job(con, "f", job_type=None, failed=[Failure(None, "+1"), Failure()], updated_at=None)
+
+    columns = VIEWS["failure_rates_by_job_type"].replace(" ", ", ").split(", failure_rate_low")[0]
+    assert rows(con, "failure_rates_by_job_type", columns) == [
+        ("delete", 0, 1, 0.0, 0, 0, None, None),
+        ("idle", 0, 0, None, 0, 0, None, None),
+        (
+            "update",
+            2,
+            4,
+            0.5,
+            2,
+            1,
+            datetime(2026, 3, 1, tzinfo=UTC),
+            datetime(2026, 4, 1, tzinfo=UTC),
+        ),
+        (None, 2, 2, 1.0, 1, 1, None, None),
+    ]
+
+
+# --- bounds of a rate ------------------------------------------------------------------------
+
+BOUNDS = "failure_rate_low, failure_rate_high"
+
+
+def wilson_bounds(failed: int, settled: int) -> tuple[float, float]:
+    """Return the Wilson score interval at 95 %, as its textbook has it, clipped to 0..1."""
+    z = NormalDist().inv_cdf(0.975)
+    share = failed / settled
+    centre = share + z * z / (2 * settled)
+    spread = z * math.sqrt(share * (1 - share) / settled + z * z / (4 * settled * settled))
+    shrink = 1 + z * z / settled
+    return max(0.0, (centre - spread) / shrink), min(1.0, (centre + spread) / shrink)
+
+
+@pytest.mark.parametrize(
+    ("failed", "settled"), [(1, 1), (1, 2), (1, 3), (3, 4), (1, 300), (7, 300), (299, 300)]
+)
+def test_bounds_are_wilson_scores(con: DuckDBPyConnection, failed: int, settled: int) -> None:
+    """In every view with a rate its bounds are the Wilson score interval at 95 %, to 1e-12."""
+    add_job(
+        con,
+        "a",
+        successful=[Number("1")] * (settled - failed),
+        failed=[Failure("2", None, [Error("10015", pointer="/x")])] * failed,
+    )
+
+    expected = [pytest.approx(wilson_bounds(failed, settled), rel=0, abs=1e-12)]
+    views = [view for view, columns in VIEWS.items() if "failure_rate_low" in columns]
+    assert {view: rows(con, view, BOUNDS) for view in views} == dict.fromkeys(views, expected)
+
+
+def test_every_view_with_a_rate_has_its_bounds() -> None:
+    """The bounds are the last columns of each view that has a failure rate."""
+    rated = {view for view, columns in VIEWS.items() if "failure_rate" in columns.split()}
+    ended = {view for view in VIEWS if VIEWS[view].endswith(" failure_rate_low failure_rate_high")}
+
+    assert rated == ended
+
+
+def test_bounds_end_at_0_and_1_exactly(con: DuckDBPyConnection) -> None:
+    """No failure makes the lower bound 0, no success the upper one 1, to the last bit."""
+    for settled in range(1, 30):
+        add_job(con, f"good-{settled}", successful=[Number("1")] * settled)
+        add_job(con, f"bad-{settled}", failed=[Failure("1")] * settled)
+
+    good = con.execute("select distinct failure_rate_low from telnyx.jobs where failed_count = 0")
+    assert good.fetchall() == [(0.0,)]
+    bad = con.execute("select distinct failure_rate_high from telnyx.jobs where failed_count > 0")
+    assert bad.fetchall() == [(1.0,)]
+
+
+def test_bounds_are_null_where_the_rate_is(con: DuckDBPyConnection) -> None:
+    """Where nothing settled the bounds are NULL, not 0 to 1."""
+    add_job(con, "a", status="pending", pending=[Number("1")])
+
+    assert rows(con, "jobs", BOUNDS) == [(None, None)]
+    assert rows(con, "failure_rates_by_job_type", BOUNDS) == [(None, None)]
+
+
+# --- failures never seen before --------------------------------------------------------------
+
+
+def test_new_failures_are_of_the_newest_week_of_the_file(con: DuckDBPyConnection) -> None:
+    """A failure is new when it first came less than 7 days before the newest job's change."""
+    fault = Error("1", "title", pointer="/new/3")
+    add_failed_job(con, "a", Error("old", pointer="/x"), updated_at="2020-01-01T00:00:00Z")
+    add_failed_job(con, "b", Error("edge", pointer="/x"), updated_at="2020-03-01T00:00:00Z")
+    add_failed_job(con, "c", fault, fault, updated_at="2020-03-01T00:00:00.001Z")
+    add_failed_job(con, "d", Error("old", pointer="/x"), fault, updated_at="2020-03-07T00:00:00Z")
+    add_failed_job(con, "e", number="2", updated_at="2020-03-08T00:00:00Z")
+    add_failed_job(con, "f", Error("timeless"), updated_at=None)
+
+    assert rows(con, "new_failures") == [
+        (
+            "1",
+            "/new/*",
+            "title",
+            datetime(2020, 3, 1, 0, 0, 0, 1000, tzinfo=UTC),
+            datetime(2020, 3, 7, tzinfo=UTC),
+            2,
+            2,
+            1,
+        ),
+        (None, None, None, *[datetime(2020, 3, 8, tzinfo=UTC)] * 2, 1, 1, 1),
+    ]
+
+
+def test_title_of_a_new_failure_is_that_of_its_code_and_pattern(con: DuckDBPyConnection) -> None:
+    """A pair takes its own most frequent title, the first in the alphabet on a tie."""
+    add_failed_job(
+        con,
+        "a",
+        Error("1", "b", pointer="/x"),
+        Error("1", "a", pointer="/x"),
+        Error("1", "c", pointer="/y"),
+        Error("1", "c", pointer="/y"),
+        Error("1", None),
+        Error(None, "no code", pointer="/x"),
+    )
+
+    assert rows(con, "new_failures", "error_code, error_pointer_pattern, error_title") == [
+        ("1", "/x", "a"),
+        ("1", "/y", "c"),
+        ("1", None, None),
+        (None, "/x", "no code"),
+    ]
+
+
+# --- durations -------------------------------------------------------------------------------
+
+
+def test_durations_are_those_of_closed_jobs(con: DuckDBPyConnection) -> None:
+    """Closed jobs alone count; percentiles are interpolated; late is closed past the estimate."""
+    for minutes, etc in ((10, "08:10"), (20, "08:10"), (40, "08:39"), (50, None)):
+        add_job(
+            con,
+            f"a-{minutes}",
+            status="expired",
+            created_at="2026-03-04T08:00:00Z",
+            updated_at=f"2026-03-04T08:{minutes}:00Z",
+            etc=etc and f"2026-03-04T{etc}:00Z",
+            successful=[Number("1")],
+            pending=[Number("2")],
+            failed=[Failure("3")] * 2,
+        )
+    add_job(con, "b", status="pending", pending=[Number("1")], etc="2020-01-01T00:00:00Z")
+    add_job(con, "c", job_type=None, created_at=None, etc="2026-03-01T08:00:00Z", successful=None)
+    add_job(con, "d", job_type="untimed", created_at="2026-03-01T00:00:00Z", updated_at=None)
+
+    assert rows(con, "job_durations_weekly") == [
+        ("untimed", date(2026, 2, 23), 1, None, None, None, 0, None, 0, 0),
+        (
+            "update_phone_numbers",
+            date(2026, 3, 2),
+            4,
+            1800.0,
+            pytest.approx(2820.0),
+            3000.0,
+            2,
+            2 / 3,
+            16,
+            3,
+        ),
+        (None, None, 1, None, None, None, 1, 1.0, 0, 1),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def test_weeks_begin_on_monday_in_utc(con: DuckDBPyConnection, zone: str) -> None:
+    """A job belongs to the ISO week of its creation in UTC, wherever and whenever that is."""
+    con.execute(f"set TimeZone = '{zone}'")
+    late = "9999-01-01T00:00:00Z"
+    add_job(con, "a", created_at="0001-01-01T00:00:00Z", updated_at=late)
+    add_job(con, "b", created_at="1969-12-28T23:59:59.999Z", updated_at=late)
+    add_job(con, "c", created_at="1969-12-29T00:00:00Z", updated_at=late)
+    add_job(con, "d", created_at="2027-01-03T23:59:59.999Z", updated_at=late)
+    add_job(con, "e", created_at="2027-01-04T00:00:00Z", updated_at=late)
+
+    assert rows(con, "job_durations_weekly", "week, job_count") == [
+        (date(1, 1, 1), 1),
+        (date(1969, 12, 22), 1),
+        (date(1969, 12, 29), 1),
+        (date(2026, 12, 28), 1),
+        (date(2027, 1, 4), 1),
+    ]
+
+
 # --- days ------------------------------------------------------------------------------------
 
 
@@ -809,7 +1013,8 @@ def test_daily_rates_are_within_the_day_and_type(con: DuckDBPyConnection) -> Non
     add_failed_job(con, "f", Error("1", pointer="/x"), job_type=None, updated_at=None)
     add_successful_job(con, "g", job_type=None, updated_at=None)
 
-    assert rows(con, "failure_rates_daily") == [
+    figures = "failed_operation_count, settled_operation_count, failure_rate"
+    assert rows(con, "failure_rates_daily", f"{DAILY_KEY}, {figures}") == [
         (date(2026, 3, 1), "update", "1", "/x", 1, 3, 1 / 3),
         (date(2026, 3, 1), "update", "2", "/y", 1, 3, 1 / 3),
         (date(2026, 4, 1), "update", "1", "/x", 1, 1, 1.0),
@@ -1045,7 +1250,7 @@ def rate_view(view: str, key: str) -> str:
     return (
         f"create or replace view telnyx.{view} as select {keys}"
         " 4 as failed_operation_count, 3 as settled_operation_count,"
-        " cast('nan' as double) as failure_rate"
+        " cast('nan' as double) as failure_rate, 0.0 as failure_rate_low, 1.0 as failure_rate_high"
     )
 
 
@@ -1059,8 +1264,6 @@ def empty_view(view: str) -> str:
     columns = ", ".join(f"null as {column}" for column in VIEWS[view].split())
     return f"create or replace view telnyx.{view} as select {columns} where false"
 
-
-DAILY_KEY = "day, job_type, error_code, error_pointer_pattern"
 
 # data test -> a statement that breaks the documented job, and the rows the test then returns;
 # a NaN is never equal to itself, so the columns after the counts are left out of the comparison
@@ -1081,6 +1284,14 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
         empty_view("failure_rates_by_error_code_and_pointer"),
         [(1, 0)],
     ),
+    "failure_rates_by_job_type__failure_rate_is_a_share": (
+        rate_view("failure_rates_by_job_type", "job_type"),
+        [(None, 4, 3)],
+    ),
+    "failure_rates_by_job_type__types_add_up": (
+        empty_view("failure_rates_by_job_type"),
+        [(1, 0, 3, 0)],
+    ),
     "failure_rates_by_pointer__failure_rate_is_a_share": (
         rate_view("failure_rates_by_pointer", "error_pointer_pattern"),
         [(None, 4, 3)],
@@ -1096,6 +1307,16 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
     "failure_rates_daily__failure_rate_is_a_share": (
         rate_view("failure_rates_daily", DAILY_KEY),
         [(None, None, None, None, 4, 3)],
+    ),
+    "job_durations_weekly__late_rate_is_a_share": (
+        "create or replace view telnyx.job_durations_weekly as"
+        " select 'a' as job_type, null as week, 3 as job_count, 2 as late_job_count,"
+        " 1 as estimated_job_count, 2.0 as late_rate",
+        [("a", None, 3, 2, 1, 2.0)],
+    ),
+    "job_durations_weekly__leaves_no_closed_job_out": (
+        "update telnyx_raw.jobs set status = 'completed';" + empty_view("job_durations_weekly"),
+        [(1, 0)],
     ),
     "job_observations__have_their_job": (
         "insert into telnyx_raw.job_observations (job_id, observed_at)"
@@ -1137,7 +1358,8 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
     "jobs__failure_rate_is_a_share": (
         "create or replace view telnyx.jobs as"
         " select 'a' as job_id, 0 as failed_count, 0 as settled_count,"
-        " cast('nan' as double) as failure_rate",
+        " cast('nan' as double) as failure_rate,"
+        " cast(null as double) as failure_rate_low, cast(null as double) as failure_rate_high",
         [("a", 0, 0)],
     ),
     "jobs__key_is_unique": (
@@ -1151,6 +1373,12 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
     "jobs__phone_numbers_count_agrees": (
         delete_from("job_phone_numbers"),
         [("42587e44", 4, None)],
+    ),
+    "new_failures__are_failures": (
+        "create or replace view telnyx.new_failures as select error_code, error_pointer_pattern,"
+        " 7 as failed_operation_count, first_failed_at"
+        " from telnyx.failure_rates_by_error_code_and_pointer",
+        [("10015", "/emergency_address_id", 7)],
     ),
     "rejected_records__key_is_unique": (
         "insert into telnyx_raw.rejected_records (record_hash) values ('a'), ('a')",

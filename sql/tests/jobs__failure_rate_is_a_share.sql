@@ -1,11 +1,18 @@
--- A job's failure rate lies within 0 and 1, never NaN, and is NULL only when nothing settled.
+-- A job's failure rate is a share within its bounds, never NaN; all are NULL when nothing settled.
 select
     job_id,
     failed_count,
     settled_count,
-    failure_rate
+    failure_rate,
+    failure_rate_low,
+    failure_rate_high
 from telnyx.jobs
 where
     -- NaN and infinity sort above every number
     failure_rate not between 0 and 1
-    or (failure_rate is null) <> (settled_count = 0);
+    or failure_rate not between failure_rate_low and failure_rate_high
+    or failure_rate_low < 0
+    or failure_rate_high > 1
+    or (failure_rate is null) <> (settled_count = 0)
+    or (failure_rate_low is null) <> (settled_count = 0)
+    or (failure_rate_high is null) <> (settled_count = 0);

@@ -23,7 +23,8 @@ operations as (
         phone_number_id,
         phone_number,
         coalesce(phone_number_id, phone_number) as phone_number_key
-    from telnyx.job_operations
+    from telnyx_raw.job_operations
+    where outcome in ('successful', 'failed')
 ),
 
 errors as (
@@ -35,57 +36,55 @@ errors as (
     from telnyx.job_operation_errors
 ),
 
--- One verdict per job: it failed for the number when any of its operations on it did.
-failures as (
-    select distinct
+-- The numbers to list, found in one pass, so that the rest looks at these few alone. A job that
+-- both failed and succeeded for a number has failed for it, hence "not before".
+failing as (
+    select
         operations.phone_number_key,
-        operations.job_id,
-        jobs.job_type,
-        jobs.job_place
+        jobs.job_type
     from operations
     inner join jobs on operations.job_id = jobs.job_id
-    where operations.outcome = 'failed'
+    where operations.phone_number_key is not null
+    group by operations.phone_number_key, jobs.job_type
+    having
+        max(case when operations.outcome = 'failed' then jobs.job_place end)
+        >= max(case when operations.outcome = 'successful' then jobs.job_place else 0 end)
 ),
 
--- Only of numbers that ever failed: most never do.
-last_successes as (
+-- One verdict per job.
+verdicts as (
     select
         operations.phone_number_key,
         jobs.job_type,
-        max(jobs.job_place) as job_place
+        jobs.job_place,
+        max(case when operations.outcome = 'failed' then 1 else 0 end) as has_failed
     from operations
     inner join jobs on operations.job_id = jobs.job_id
-    where
-        operations.outcome = 'successful'
-        and exists (
-            select 1
-            from failures
-            where failures.phone_number_key = operations.phone_number_key
-        )
-        and not exists (
-            select 1
-            from failures
-            where
-                failures.phone_number_key = operations.phone_number_key
-                and failures.job_id = operations.job_id
-        )
-    group by operations.phone_number_key, jobs.job_type
+    inner join failing
+        on
+            operations.phone_number_key = failing.phone_number_key
+            and jobs.job_type is not distinct from failing.job_type
+    group by operations.phone_number_key, jobs.job_type, jobs.job_place
 ),
 
--- What failed since the last success; no such failure, no row.
+successes as (
+    select
+        *,
+        max(case when has_failed = 0 then job_place else 0 end) over (
+            partition by phone_number_key, job_type
+        ) as last_success_place
+    from verdicts
+),
+
+-- What failed since the last success.
 streaks as (
     select
-        failures.phone_number_key,
-        failures.job_type,
-        max(failures.job_place) as last_job_place,
+        phone_number_key,
+        max(job_place) as last_job_place,
         count(*) as consecutive_failures
-    from failures
-    left join last_successes
-        on
-            failures.phone_number_key = last_successes.phone_number_key
-            and failures.job_type is not distinct from last_successes.job_type
-    where failures.job_place > coalesce(last_successes.job_place, 0)
-    group by failures.phone_number_key, failures.job_type
+    from successes
+    where job_place > last_success_place
+    group by phone_number_key, job_type
 ),
 
 -- The newest job of each streak: its failed operations on the number, and their errors, if any.
@@ -97,9 +96,12 @@ final as (
         jobs.job_id as last_job_id,
         jobs.updated_at as last_failed_at,
         streaks.consecutive_failures,
-        string_agg(distinct errors.error_code, ', ' order by errors.error_code) as error_codes,
-        string_agg(distinct errors.error_pointer, ', ' order by errors.error_pointer)
-            as error_pointers
+        -- nulls have no part in it; their place is named for warehouses that cannot choose it
+        string_agg(distinct errors.error_code, ', ' order by errors.error_code asc nulls first)
+            as error_codes,
+        string_agg(
+            distinct errors.error_pointer, ', ' order by errors.error_pointer asc nulls first
+        ) as error_pointers
     from streaks
     inner join jobs on streaks.last_job_place = jobs.job_place
     inner join operations

@@ -61,7 +61,7 @@ counted as (
     group by error_pointer_pattern
 ),
 
-final as (
+rated as (
     select
         counted.error_pointer_pattern,
         counted.failed_operation_count,
@@ -71,9 +71,39 @@ final as (
         counted.job_count,
         counted.phone_number_count,
         counted.first_failed_at,
-        counted.last_failed_at
+        counted.last_failed_at,
+        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
+        3.841458820694124
+        / nullif(cast(settled.settled_operation_count as double), 0) as wilson_weight
     from counted
     cross join settled
+),
+
+final as (
+    select
+        error_pointer_pattern,
+        failed_operation_count,
+        settled_operation_count,
+        failure_rate,
+        job_count,
+        phone_number_count,
+        first_failed_at,
+        last_failed_at,
+        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
+        -- bound of 0 exactly, no success a high bound of 1
+        2 * failure_rate * failure_rate
+        / (
+            2 * failure_rate
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_low,
+        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
+        / (
+            2 * (1 - failure_rate)
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_high
+    from rated
 )
 
 select * from final;
@@ -96,3 +126,7 @@ comment on column telnyx.failure_rates_by_pointer.first_failed_at is
 'The earliest updated_at of those jobs, UTC. NULL when none of them has one.';
 comment on column telnyx.failure_rates_by_pointer.last_failed_at is
 'The latest updated_at of those jobs, UTC. NULL when none of them has one.';
+comment on column telnyx.failure_rates_by_pointer.failure_rate_low is
+'Lower bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
+comment on column telnyx.failure_rates_by_pointer.failure_rate_high is
+'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';

@@ -68,7 +68,7 @@ counted as (
     group by day, job_type, error_code, error_pointer_pattern
 ),
 
-final as (
+rated as (
     select
         counted.day,
         counted.job_type,
@@ -77,13 +77,42 @@ final as (
         counted.failed_operation_count,
         settled.settled_operation_count,
         cast(counted.failed_operation_count as double)
-        / nullif(settled.settled_operation_count, 0) as failure_rate
+        / nullif(settled.settled_operation_count, 0) as failure_rate,
+        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
+        3.841458820694124
+        / nullif(cast(settled.settled_operation_count as double), 0) as wilson_weight
     from counted
     inner join settled
         on
             -- a job may lack its time or its type
             counted.day is not distinct from settled.day
             and counted.job_type is not distinct from settled.job_type
+),
+
+final as (
+    select
+        day,
+        job_type,
+        error_code,
+        error_pointer_pattern,
+        failed_operation_count,
+        settled_operation_count,
+        failure_rate,
+        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
+        -- bound of 0 exactly, no success a high bound of 1
+        2 * failure_rate * failure_rate
+        / (
+            2 * failure_rate
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_low,
+        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
+        / (
+            2 * (1 - failure_rate)
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_high
+    from rated
 )
 
 select * from final;
@@ -104,3 +133,7 @@ comment on column telnyx.failure_rates_daily.settled_operation_count is
 'Successful and failed operations of that day and job type: the same in all of their rows.';
 comment on column telnyx.failure_rates_daily.failure_rate is
 'failed_operation_count divided by settled_operation_count, 0 to 1. Rates of rows may overlap.';
+comment on column telnyx.failure_rates_daily.failure_rate_low is
+'Lower bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
+comment on column telnyx.failure_rates_daily.failure_rate_high is
+'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';

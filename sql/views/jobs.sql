@@ -29,6 +29,15 @@ derived as (
     from jobs
 ),
 
+rated as (
+    select
+        *,
+        cast(coalesce(failed_count, 0) as double) / nullif(settled_count, 0) as failure_rate,
+        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
+        3.841458820694124 / nullif(cast(settled_count as double), 0) as wilson_weight
+    from derived
+),
+
 final as (
     select
         job_id,
@@ -43,15 +52,29 @@ final as (
         pending_count,
         failed_count,
         settled_count,
-        cast(coalesce(failed_count, 0) as double) / nullif(settled_count, 0) as failure_rate,
+        failure_rate,
         case
             when not is_open
-                then cast(date_diff('millisecond', created_at, updated_at) as double) / 1000
+                then cast(date_diff('microsecond', created_at, updated_at) as double) / 1000000
         end as duration_seconds,
         is_open and coalesce(estimated_completion_at < current_timestamp, false) as is_overdue,
         observed_at,
-        missing_since
-    from derived
+        missing_since,
+        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
+        -- bound of 0 exactly, no success a high bound of 1
+        2 * failure_rate * failure_rate
+        / (
+            2 * failure_rate
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_low,
+        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
+        / (
+            2 * (1 - failure_rate)
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_high
+    from rated
 )
 
 select * from final;
@@ -92,3 +115,7 @@ comment on column telnyx.jobs.observed_at is
 'When a sync last saw the job changed, UTC.';
 comment on column telnyx.jobs.missing_since is
 'When a sync first no longer found the job at Telnyx, UTC. NULL while Telnyx still shows it.';
+comment on column telnyx.jobs.failure_rate_low is
+'Lower bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
+comment on column telnyx.jobs.failure_rate_high is
+'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';

@@ -25,7 +25,7 @@ final as (
         estimated_completion_at,
         is_overdue,
         pending_count,
-        cast(date_diff('millisecond', created_at, current_timestamp) as double) / 1000
+        cast(date_diff('microsecond', created_at, current_timestamp) as double) / 1000000
             as age_seconds
     from jobs
 )

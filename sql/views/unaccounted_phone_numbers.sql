@@ -3,30 +3,37 @@ create or replace view telnyx.unaccounted_phone_numbers as
 
 with
 
-asked as (
-    select
-        job_id,
-        position,
-        phone_number_id,
-        phone_number
-    from telnyx.job_phone_numbers
-),
-
-operations as (
-    select
-        job_id,
-        phone_number_id,
-        phone_number
-    from telnyx_raw.job_operations
-),
-
+-- A number for each job, since the joins below are on millions of rows and text is slow to compare.
 closed_jobs as (
     select
         job_id,
         job_type,
-        status
+        status,
+        row_number() over (order by job_id asc) as job_number
     from telnyx.jobs
     where not is_open
+),
+
+asked as (
+    select
+        asked.job_id,
+        asked.position,
+        asked.phone_number_id,
+        asked.phone_number,
+        closed_jobs.job_type,
+        closed_jobs.status,
+        closed_jobs.job_number
+    from telnyx_raw.job_phone_numbers as asked
+    inner join closed_jobs on asked.job_id = closed_jobs.job_id
+),
+
+operations as (
+    select
+        operations.phone_number_id,
+        operations.phone_number,
+        closed_jobs.job_number
+    from telnyx_raw.job_operations as operations
+    inner join closed_jobs on operations.job_id = closed_jobs.job_id
 ),
 
 -- Two tests rather than one with "or": each is then a plain join on equal keys.
@@ -36,23 +43,22 @@ final as (
         asked.position,
         asked.phone_number_id,
         asked.phone_number,
-        closed_jobs.job_type,
-        closed_jobs.status
+        asked.job_type,
+        asked.status
     from asked
-    inner join closed_jobs on asked.job_id = closed_jobs.job_id
     where
         not exists (
             select 1
             from operations
             where
-                operations.job_id = asked.job_id
+                operations.job_number = asked.job_number
                 and operations.phone_number_id = asked.phone_number_id
         )
         and not exists (
             select 1
             from operations
             where
-                operations.job_id = asked.job_id
+                operations.job_number = asked.job_number
                 and operations.phone_number = asked.phone_number
         )
 )

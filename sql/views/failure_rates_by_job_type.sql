@@ -1,0 +1,113 @@
+-- One row per job type.
+create or replace view telnyx.failure_rates_by_job_type as
+
+with
+
+jobs as (
+    select
+        job_type,
+        updated_at,
+        settled_count,
+        coalesce(failed_count, 0) as failed_count
+    from telnyx.jobs
+),
+
+failed_operations as (
+    select
+        job_type,
+        coalesce(phone_number_id, phone_number) as phone_number_key
+    from telnyx.job_operations
+    where outcome = 'failed'
+),
+
+counted as (
+    select
+        job_type,
+        cast(sum(failed_count) as bigint) as failed_operation_count,
+        cast(sum(settled_count) as bigint) as settled_operation_count,
+        cast(sum(case when failed_count > 0 then 1 else 0 end) as bigint) as job_count,
+        min(case when failed_count > 0 then updated_at end) as first_failed_at,
+        max(case when failed_count > 0 then updated_at end) as last_failed_at
+    from jobs
+    group by job_type
+),
+
+phone_number_counts as (
+    select
+        job_type,
+        count(distinct phone_number_key) as phone_number_count
+    from failed_operations
+    group by job_type
+),
+
+rated as (
+    select
+        counted.job_type,
+        counted.failed_operation_count,
+        counted.settled_operation_count,
+        cast(counted.failed_operation_count as double)
+        / nullif(counted.settled_operation_count, 0) as failure_rate,
+        counted.job_count,
+        coalesce(phone_number_counts.phone_number_count, 0) as phone_number_count,
+        counted.first_failed_at,
+        counted.last_failed_at,
+        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
+        3.841458820694124
+        / nullif(cast(counted.settled_operation_count as double), 0) as wilson_weight
+    from counted
+    left join phone_number_counts
+        -- a job may lack its type
+        on counted.job_type is not distinct from phone_number_counts.job_type
+),
+
+final as (
+    select
+        job_type,
+        failed_operation_count,
+        settled_operation_count,
+        failure_rate,
+        job_count,
+        phone_number_count,
+        first_failed_at,
+        last_failed_at,
+        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
+        -- bound of 0 exactly, no success a high bound of 1
+        2 * failure_rate * failure_rate
+        / (
+            2 * failure_rate
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_low,
+        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
+        / (
+            2 * (1 - failure_rate)
+            + wilson_weight
+            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
+        ) as failure_rate_high
+    from rated
+)
+
+select * from final;
+
+comment on view telnyx.failure_rates_by_job_type is
+'One row per job type, also where nothing failed: how often operations of that type fail.';
+comment on column telnyx.failure_rates_by_job_type.job_type is
+'What the jobs do, in the words of Telnyx. NULL when the API sent none.';
+comment on column telnyx.failure_rates_by_job_type.failed_operation_count is
+'Failed operations of that type, each once. Rows do not overlap.';
+comment on column telnyx.failure_rates_by_job_type.settled_operation_count is
+'Successful and failed operations of that type.';
+comment on column telnyx.failure_rates_by_job_type.failure_rate is
+'failed_operation_count divided by settled_operation_count, 0 to 1. NULL when none is settled.';
+comment on column telnyx.failure_rates_by_job_type.job_count is
+'Jobs of that type with at least one failed operation.';
+comment on column telnyx.failure_rates_by_job_type.phone_number_count is
+'Different phone numbers that failed, told apart by id, or by number where there is no id.';
+comment on column telnyx.failure_rates_by_job_type.first_failed_at is
+'The earliest updated_at of those jobs, UTC. NULL when there is none.';
+comment on column telnyx.failure_rates_by_job_type.last_failed_at is
+'The latest updated_at of those jobs, UTC. NULL when there is none.';
+comment on column telnyx.failure_rates_by_job_type.failure_rate_low is
+'Lower bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
+comment on column telnyx.failure_rates_by_job_type.failure_rate_high is
+'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
