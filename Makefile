@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PIP_VERSION := 26.3
 BIN := .venv/bin
+# what `make notebook` opens
+TELNYX_JOBS_DATABASE ?= telnyx_jobs.duckdb
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check \
 	--constraint requirements.lock --build-constraint requirements.lock
 
@@ -12,19 +14,42 @@ $(PYTHON) -m pip --python $(1)/bin/python install -qq --disable-pip-version-chec
 	pip==$(PIP_VERSION)
 endef
 
-.PHONY: demo test lint lock clean
+.PHONY: demo notebook notebook-ipynb test lint lock clean
 
 demo: .venv/.project
 	$(BIN)/telnyx-jobs sync --demo
 
+# the default file is made with the demo's data when it is not there; another one must be
+notebook: .venv/.notebooks | $(filter telnyx_jobs.duckdb,$(TELNYX_JOBS_DATABASE))
+	$(BIN)/marimo run notebooks/explore_failures.py -- --database "$(TELNYX_JOBS_DATABASE)"
+
+telnyx_jobs.duckdb: | .venv/.project
+	$(BIN)/telnyx-jobs sync --demo --database $@
+
+notebook-ipynb: .venv/.notebooks
+	$(BIN)/python notebooks/make_ipynb.py
+
 test: .venv/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/marimo check --strict notebooks/explore_failures.py
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+# against dlt alone, Telnyx's SDK and PyAirbyte, each in an environment of its own below .cache
+JOBS ?= 200
+NUMBERS ?= 500
+RUNS ?= 3
+.PHONY: bench scaling
+bench: .venv/.dev
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench --jobs $(JOBS) --numbers $(NUMBERS) \
+		--runs $(RUNS)
+
+scaling: .venv/.dev
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.scaling
 
 lock:
 	$(call new_venv,.cache/lock)
@@ -41,6 +66,10 @@ clean:
 .venv/.project: pyproject.toml requirements.lock
 	$(call new_venv,.venv)
 	$(INSTALL) --editable .
+	touch $@
+
+.venv/.notebooks: .venv/.project
+	$(INSTALL) --group notebooks
 	touch $@
 
 .venv/.dev: .venv/.project

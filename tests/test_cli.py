@@ -1,63 +1,34 @@
 """The command line as scripts use it: real processes, their output and their exit codes."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from support import Jobs, Json, api_of, job, numbers, rows
-from telnyx_jobs.fake_api import FakeApi, serve
+from support import (
+    Jobs,
+    Json,
+    access,
+    api_of,
+    command,
+    complaint,
+    environment,
+    job,
+    numbers,
+    rows,
+    run,
+)
+from telnyx_jobs.fake_api import serve
 
-ROOT = Path(__file__).parents[1]
 SUMMARY_FIELDS = [
     *("run_id", "mode", "started_at", "finished_at", "requests", "pages", "jobs_listed"),
     *("jobs_retrieved", "jobs_changed", "open_jobs", "missing_jobs", "rejected_records", "rows"),
     *("unknown_fields", "new_failures", "retries", "throttled_seconds", "published", "database"),
 ]
-
-
-def environment(home: Path, **values: str) -> dict[str, str]:
-    """An environment with an empty home and none of the caller's settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return kept | {"HOME": str(home), "PYTHONPATH": str(ROOT / "pipelines")} | values
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "telnyx_jobs", *arguments]
-
-
-def run(
-    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """The command, run in a folder until it ends."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(folder) | dict(environ or {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def access(api: FakeApi) -> dict[str, str]:
-    return {"TELNYX_BASE_URL": api.url, "TELNYX_API_KEY": api.key}
-
-
-def failure(done: subprocess.CompletedProcess[str]) -> str:
-    """The message of the last line on stderr, which must tell of the failure."""
-    line = json.loads(done.stderr.splitlines()[-1])
-    assert (line["event"], line["exit_code"]) == ("failed", done.returncode)
-    assert "Traceback" not in done.stderr
-    message: str = line["message"]
-    return message
 
 
 def test_the_demo_needs_no_key_and_no_option(tmp_path: Path) -> None:
@@ -104,7 +75,7 @@ def test_without_a_key_one_line_says_how_to_give_one(tmp_path: Path) -> None:
     done = run(tmp_path, "sync")
 
     assert (done.returncode, done.stdout) == (77, "")
-    assert "TELNYX_API_KEY" in failure(done)
+    assert "TELNYX_API_KEY" in complaint(done)
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -126,7 +97,7 @@ def test_a_refused_key_is_77(tmp_path: Path) -> None:
         done = run(tmp_path, "sync", environ=access(api) | {"TELNYX_API_KEY": "KEY_canary"})
 
     assert done.returncode == 77
-    assert "401" in failure(done)
+    assert "401" in complaint(done)
     assert "KEY_canary" not in done.stdout + done.stderr
 
 
@@ -137,7 +108,7 @@ def test_a_server_that_is_not_there_is_69(tmp_path: Path) -> None:
     done = run(tmp_path, "sync", "--max-retries", "1", environ=environ)
 
     assert done.returncode == 69
-    assert "check the network" in failure(done)
+    assert "check the network" in complaint(done)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +137,7 @@ def test_what_cannot_be_used_is_told(
     done = run(tmp_path, "sync", *arguments, environ={"TELNYX_API_KEY": "KEY"} | dict(environ))
 
     assert done.returncode == code
-    assert failure(done)
+    assert complaint(done)
 
 
 def test_a_broken_configuration_file_is_78(tmp_path: Path) -> None:
@@ -176,7 +147,7 @@ def test_a_broken_configuration_file_is_78(tmp_path: Path) -> None:
     done = run(tmp_path, "sync", "--demo")
 
     assert done.returncode == 78
-    assert "config.toml" in failure(done)
+    assert "config.toml" in complaint(done)
 
 
 def test_flag_then_environment_then_file_then_default(tmp_path: Path) -> None:
@@ -211,7 +182,7 @@ def test_a_folder_that_cannot_be_written_is_74(tmp_path: Path) -> None:
         done = run(tmp_path, "sync", "--database", "file/jobs.duckdb", environ=access(api))
 
     assert done.returncode == 74
-    assert "cannot be written" in failure(done)
+    assert "cannot be written" in complaint(done)
 
 
 @pytest.mark.parametrize(

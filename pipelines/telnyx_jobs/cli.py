@@ -3,11 +3,13 @@
 Commands import what they need when they run, so that `--help` is there at once.
 """
 
+import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
@@ -16,7 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from telnyx_jobs import __version__
-from telnyx_jobs.errors import BadConfiguration, Bug, Stopped, TelnyxJobsError, TryAgainLater
+from telnyx_jobs.errors import (
+    BadConfiguration,
+    Bug,
+    CannotWrite,
+    Stopped,
+    TelnyxJobsError,
+    TryAgainLater,
+    stops_kept,
+)
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_DATABASE,
@@ -31,11 +41,14 @@ from telnyx_jobs.settings import (
 )
 
 if TYPE_CHECKING:
+    from telnyx_jobs.export import Exported
     from telnyx_jobs.progress import Report
     from telnyx_jobs.status import Status
     from telnyx_jobs.summary import Summary
 
 INTERRUPTED = 130
+STOP_SECONDS = 3.0
+"""How long a run that is told to stop may take to close what it has open."""
 
 app = typer.Typer(
     name="telnyx-jobs",
@@ -56,7 +69,8 @@ def main() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        with stops_kept():
+            code = app(arguments, standalone_mode=False) or 0
     except typer.Exit as ended:
         code = ended.exit_code
     except typer.TyperException as wrong:
@@ -66,6 +80,9 @@ def main() -> NoReturn:
             _fail(f"{wrong.format_message().rstrip('.')}.{_help_hint(wrong)}", code)
     except Stopped as stopped:
         code = _fail(str(stopped), stopped.exit_code)
+    except SystemExit:
+        # from typer or rich, when who reads the output has gone away: no failure
+        code = 0
     except TelnyxJobsError as error:
         if debug:
             raise
@@ -77,9 +94,22 @@ def main() -> NoReturn:
         code = _fail(f"{reason}: please report it, with what --debug shows", Bug.exit_code)
     # everything is closed by now; an orderly exit would wait for threads that a signal has left
     # at work, and let DuckDB's binding print the references it finds in a broken-off run
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(_handed_over(code))
+
+
+def _handed_over(code: int) -> int:
+    """Write out what is printed; gives the exit code, that of CannotWrite where it is lost."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # who reads it has gone away, as `head` does once it has seen enough
+        pass
+    except OSError as error:
+        reason = f"the output cannot be written ({error.strerror}): free disk space"
+        code = _fail(reason, CannotWrite.exit_code)
+    with suppress(OSError):
+        sys.stderr.flush()
+    return code
 
 
 def _show_version(asked: bool) -> None:
@@ -101,7 +131,9 @@ def _root(
 ) -> None:
     # a setting in the file holds for each command that has the option
     settings = configured()
-    context.default_map = dict.fromkeys(("sync", "status", "verify", "fake-api"), settings)
+    context.default_map = dict.fromkeys(
+        ("sync", "status", "verify", "report", "export", "fake-api"), settings
+    )
 
 
 Database = Annotated[Path, typer.Option(help="The DuckDB file to publish.", dir_okay=False)]
@@ -149,6 +181,13 @@ def sync(
     ] = None,
     max_retries: MaxRetries = DEFAULT_RETRIES,
     timeout: Timeout = DEFAULT_TIMEOUT,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait while another sync works.", min=0)
+    ] = 0.0,
+    mask_phone_numbers: Annotated[
+        bool,
+        typer.Option("--mask-phone-numbers", help="Keep keyed hashes in place of phone numbers."),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -174,6 +213,8 @@ def sync(
             max_requests=max_requests,
             max_retries=max_retries,
             timeout=timeout,
+            mask_phone_numbers=mask_phone_numbers,
+            wait=wait,
         )
         if dry_run:
             told, as_json = _planned(settings, report)
@@ -213,7 +254,7 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Test the published file's data, and compare it with the API: totals and a sample of jobs."""
-    from telnyx_jobs.sync import new_run_id, open_client
+    from telnyx_jobs.sync import mask_of, new_run_id, open_client
     from telnyx_jobs.verify import verify as run_verify
 
     run_id = new_run_id(datetime.now(UTC))
@@ -228,7 +269,8 @@ def verify(
             max_retries=max_retries,
             timeout=timeout,
         )
-        with open_client(settings, report) as client:
+        mask = mask_of(settings.database)
+        with open_client(settings, report, mask) as client:
             differences = run_verify(settings, client, report)
     if json:
         print(dumps([difference._asdict() for difference in differences]))
@@ -238,6 +280,50 @@ def verify(
         print(f"{database} agrees with the API")
     if differences:
         raise typer.Exit(1)
+
+
+@app.command(context_settings=_FROM_ENVIRONMENT)
+def export(
+    to: Annotated[
+        str, typer.Option(help="The folder to write; an export there is replaced.", metavar="DIR")
+    ],
+    database: Database = Path(DEFAULT_DATABASE),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the published file out: the tables as Parquet, the views as Spark SQL."""
+    from telnyx_jobs.export import export as run_export
+    from telnyx_jobs.sync import new_run_id
+
+    if "://" in to:
+        raise typer.BadParameter(f"'{to}' is no folder: export to one, and copy it from there")
+    run_id = new_run_id(datetime.now(UTC))
+    with _reporting(run_id, quiet) as report:
+        exported = run_export(database.absolute(), Path(to), run_id, report)
+    print(dumps(exported.as_json() | {"folder": to}) if json else _exported(exported, to))
+
+
+@app.command("report", context_settings=_FROM_ENVIRONMENT)
+def tell_report(
+    database: Database = Path(DEFAULT_DATABASE),
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with charts to this file.", metavar="FILE", dir_okay=False),
+    ] = None,
+) -> None:
+    """Tell what fails, how often and since when, and which numbers still fail."""
+    from rich.console import Console
+
+    from telnyx_jobs.report import read_report, text_page
+
+    found = read_report(database.absolute(), datetime.now(UTC))
+    if html is None:
+        print(text_page(found, Console(highlight=False)))
+    else:
+        from telnyx_jobs.report_html import write_html
+
+        size = write_html(found, html)
+        print(f"Wrote {html} ({size:,} bytes)")
 
 
 @app.command("fake-api", context_settings=_FROM_ENVIRONMENT)
@@ -330,6 +416,17 @@ def _synced(summary: "Summary") -> str:
     return "\n".join(lines)
 
 
+def _exported(exported: "Exported", folder: str) -> str:
+    """What an export holds, for a person."""
+    lines = [f"Exported to {folder}"]
+    for name, table in exported.tables.items():
+        lines.append(
+            f"  {name:<21}{table.rows:>12,} rows{table.files:>7,} files{table.bytes:>16,} bytes"
+        )
+    lines.append(f"  and {len(exported.views)} views: see {folder}/README.md")
+    return "\n".join(lines)
+
+
 def _standing(found: "Status") -> str:
     """The status for a person."""
     if found.published_at is None:
@@ -401,4 +498,12 @@ def _help_hint(wrong: Any) -> str:
 def _stopped(number: int, _: object) -> NoReturn:
     code = INTERRUPTED if number == signal.SIGINT else TryAgainLater.exit_code
     name = signal.Signals(number).name
-    raise Stopped(f"stopped by {name}: the published file is whole, run again to go on", code)
+    stop = Stopped(f"stopped by {name}: the published file is whole, run again to go on", code)
+    # neither a load at work in another thread nor code that swallows errors can hold this up; what
+    # is left behind then the next run removes
+    ending = threading.Timer(STOP_SECONDS, lambda: os._exit(_fail(str(stop), code)))
+    ending.daemon = True
+    ending.start()
+    # what is broken off now has nothing more to tell
+    logging.disable()
+    raise stop
