@@ -31,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("trials")
     width = max(map(len, TALLIES))
-    for kind, tally in sorted(TALLIES.items()):
+    for kind, counts in sorted(TALLIES.items()):
         terminalreporter.write_line(
-            f"{kind:<{width}}  {tally['tried']:>6,} tried  {tally['lost']:>4,} lost"
+            f"{kind:<{width}}  {counts['tried']:>6,} tried  {counts['lost']:>4,} lost"
         )

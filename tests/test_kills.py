@@ -275,8 +275,9 @@ def test_a_signal_in_the_middle_of_work(
 
 @SIGNALS
 def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    """A signal that DuckDB takes for the end of a query is told as the signal it was."""
-    work = f'_[0].connection.execute("{QUERY}")'
+    """A signal that DuckDB takes for the end of a query is told and recorded as what it was."""
+    # DuckDB looks for signals when a query begins or ends, so there are many of them
+    work = f'while True: _[0].connection.execute("{QUERY}".replace("000_000_000", "000_000"))'
     source = STOPPED_DRIVER.format(
         module="telnyx_jobs.warehouse", owner="Build", name="query", work=work
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import telnyx  # type: ignore[import-not-found]  # in an environment of its own
 
 COLUMNS = {
