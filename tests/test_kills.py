@@ -16,6 +16,7 @@ import pytest
 
 from faulty_api import FaultyApi, late, refusal, some_jobs
 from support import Json, access, command, complaint, environment, held, run, sync_once, tally, told
+from telnyx_jobs.cli import STOP_SECONDS
 from telnyx_jobs.warehouse import Place
 
 IS_LONG = os.environ.get("TELNYX_JOBS_LONG") == "1"
@@ -288,7 +289,9 @@ def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_pa
         assert process.stderr.readline() == "busy\n"
         seconds, stderr = _stopped(process, sent)
 
-    assert json.loads(Place(database).runs.read_text())["exit_code"] == code
+    # a run that does not close in time is ended without its line
+    if seconds < STOP_SECONDS:
+        assert json.loads(Place(database).runs.read_text())["exit_code"] == code
     _count_stop(process, code, seconds, stderr, not database.exists(), database)
 
 

@@ -123,7 +123,12 @@ def test_the_error_is_loaded_with_code_and_pointer(published: Path) -> None:
 
 def test_the_failure_rate_is_one_in_three(published: Path) -> None:
     """One of three settled operations failed with the code; the pending one counts nowhere."""
-    assert rows(published, "select * from telnyx.failure_rates_by_error_code") == [
+    rates = (
+        "select error_code, error_title, failed_operation_count, settled_operation_count, "
+        "failure_rate, job_count, phone_number_count, first_failed_at, last_failed_at "
+        "from telnyx.failure_rates_by_error_code"
+    )
+    assert rows(published, rates) == [
         ("10015", "Bad Request", 1, 3, 1 / 3, 1, 1, UPDATED_AT, UPDATED_AT)
     ]
 
