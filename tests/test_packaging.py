@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "pipelines" / "telnyx_jobs"
 
 LAYERS = [
     "cli",
+    "console",
     "report_html",
     "report",
     "plan",

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from json import dumps
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from telnyx_jobs import __version__
+from telnyx_jobs.console import exported_to, print_table, standing, synced
 from telnyx_jobs.errors import (
     BadConfiguration,
     Bug,
@@ -41,10 +42,7 @@ from telnyx_jobs.settings import (
 )
 
 if TYPE_CHECKING:
-    from telnyx_jobs.export import Exported
     from telnyx_jobs.progress import Report
-    from telnyx_jobs.status import Status
-    from telnyx_jobs.summary import Summary
 
 INTERRUPTED = 130
 STOP_SECONDS = 3.0
@@ -220,7 +218,7 @@ def sync(
             told, as_json = _planned(settings, report)
         else:
             run_sync(settings, summary, report)
-            told, as_json = _synced(summary), summary.as_json()
+            told, as_json = synced(summary), summary.as_json()
     print(dumps(as_json) if json else told)
 
 
@@ -238,7 +236,7 @@ def status(
 
     limit = _seconds(max_age) if max_age else None
     found = read_status(database.absolute())
-    print(dumps(found.as_json()) if json else _standing(found))
+    print(dumps(found.as_json()) if json else standing(found))
     if found.published_at is None or (limit is not None and found.is_older_than(limit)):
         raise typer.Exit(1)
 
@@ -275,7 +273,7 @@ def verify(
     if json:
         print(dumps([difference._asdict() for difference in differences]))
     elif differences:
-        _print_table(differences[0]._fields, differences)
+        print_table(differences[0]._fields, differences)
     else:
         print(f"{database} agrees with the API")
     if differences:
@@ -300,7 +298,7 @@ def export(
     run_id = new_run_id(datetime.now(UTC))
     with _reporting(run_id, quiet) as report:
         exported = run_export(database.absolute(), Path(to), run_id, report)
-    print(dumps(exported.as_json() | {"folder": to}) if json else _exported(exported, to))
+    print(dumps(exported.as_json() | {"folder": to}) if json else exported_to(exported, to))
 
 
 @app.command("report", context_settings=_FROM_ENVIRONMENT)
@@ -386,68 +384,6 @@ def _planned(settings: Settings, report: "Report") -> tuple[str, dict[str, Any]]
     return told, planned.as_json()
 
 
-def _synced(summary: "Summary") -> str:
-    """The summary for a person."""
-    written = ", ".join(f"{name} {count:,}" for name, count in summary.rows.items() if count)
-    assert summary.finished_at is not None
-    seconds = (summary.finished_at - summary.started_at).total_seconds()
-    lines = [
-        f"Published {summary.database}",
-        f"  jobs      {summary.jobs_changed:,} new or changed, {summary.open_jobs:,} open, "
-        f"{summary.missing_jobs:,} no longer shown by the API",
-        f"  rows      {written or 'nothing had changed'}",
-        f"  requests  {summary.requests:,} ({summary.pages:,} pages, "
-        f"{summary.jobs_retrieved:,} jobs one by one, {summary.retries:,} retries), "
-        f"{seconds:.1f} s",
-    ]
-    if summary.rejected_records:
-        lines.append(
-            f"  rejected  {summary.rejected_records:,} records that could not be loaded: "
-            "see telnyx_raw.rejected_records"
-        )
-    if summary.unknown_fields:
-        fields = ", ".join(summary.unknown_fields)
-        lines.append(f"  unknown   fields kept in telnyx_raw.jobs.extra: {fields}")
-    for pair in summary.new_failures[:5]:
-        pointer = pair["error_pointer_pattern"] or "no pointer"
-        lines.append(f"  new       failure {pair['error_code'] or 'without code'} at {pointer}")
-    if len(summary.new_failures) > 5:
-        lines.append(f"            and {len(summary.new_failures) - 5} more")
-    return "\n".join(lines)
-
-
-def _exported(exported: "Exported", folder: str) -> str:
-    """What an export holds, for a person."""
-    lines = [f"Exported to {folder}"]
-    for name, table in exported.tables.items():
-        lines.append(
-            f"  {name:<21}{table.rows:>12,} rows{table.files:>7,} files{table.bytes:>16,} bytes"
-        )
-    lines.append(f"  and {len(exported.views)} views: see {folder}/README.md")
-    return "\n".join(lines)
-
-
-def _standing(found: "Status") -> str:
-    """The status for a person."""
-    if found.published_at is None:
-        lines = [f"{found.database} is not there yet: run sync"]
-    else:
-        at = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
-        lines = [
-            found.database,
-            f"  published  {at}, {found.age_seconds:,.0f} s ago",
-            f"  open jobs  {found.open_jobs:,}, {found.overdue_jobs:,} of them overdue",
-        ]
-    if found.pending_pages:
-        lines.append(f"  pending    {found.pending_pages:,} pages read by a run that was stopped")
-    if found.last_run:
-        code, why = found.last_run["exit_code"], found.last_run["error"]
-        lines.append(
-            f"  last run   {found.last_run['run_id']}, exit {code}{f': {why}' if why else ''}"
-        )
-    return "\n".join(lines)
-
-
 def _seconds(text: str) -> float:
     """A time such as 90s, 30m, 2h or 1d in seconds."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -455,17 +391,6 @@ def _seconds(text: str) -> float:
     if text[-1:] not in units or not number.isdecimal():
         raise typer.BadParameter(f"'{text}' is no time such as 90s, 30m, 2h or 1d")
     return float(number) * units[text[-1]]
-
-
-def _print_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
 
 
 def _fail(message: str, code: int) -> int:
