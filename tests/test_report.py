@@ -16,8 +16,9 @@ from rich.console import Console
 from browser import axe_source, chromium
 from support import EPOCH, Json, api_of, error, failure, job, numbers, run, sync_once, text
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.report import Freshness, read_report, text_page
+from telnyx_jobs.report import Freshness, read_report
 from telnyx_jobs.report_html import write_html
+from telnyx_jobs.report_text import text_page
 
 PHONE, DESKTOP = 360, 1280
 THEMES = ("light", "dark")
