@@ -1,11 +1,15 @@
--- The key of telnyx_raw.job_phone_numbers is unique and not null.
+-- The key of telnyx_raw.job_phone_numbers is unique and not null: in each job, the positions
+-- count from 0 on, each once. Sums tell that without a hash table of every row.
 select
     job_id,
-    position,
-    count(*) as row_count
+    count(*) as row_count,
+    max(position) as last_position
 from telnyx_raw.job_phone_numbers
-group by job_id, position
+group by job_id
 having
-    count(*) > 1
-    or job_id is null
-    or position is null;
+    job_id is null
+    or count(position) <> count(*)
+    or min(position) <> 0
+    or max(position) <> count(*) - 1
+    or 2 * sum(position) <> count(*) * (count(*) - 1)
+    or 6 * sum(position * position) <> count(*) * (count(*) - 1) * (2 * count(*) - 1);

@@ -14,57 +14,66 @@ jobs as (
 ),
 
 -- A number is told apart by its id, or by its number where the API sent no id; without either it
--- cannot be followed from job to job, and the joins below drop it.
-operations as (
+-- cannot be followed from job to job, and the joins below drop it. Twice the same table, since what
+-- is kept of a million rows for later should be narrow.
+settled_operations as (
     select
         job_id,
         outcome,
+        coalesce(phone_number_id, phone_number) as phone_number_key
+    from telnyx_raw.job_operations
+    where outcome in ('successful', 'failed')
+),
+
+failed_operations as (
+    select
+        job_id,
         position,
         phone_number_id,
         phone_number,
         coalesce(phone_number_id, phone_number) as phone_number_key
     from telnyx_raw.job_operations
-    where outcome in ('successful', 'failed')
+    where outcome = 'failed'
 ),
 
 errors as (
     select
         job_id,
         operation_position,
-        error_code,
-        error_pointer
-    from telnyx.job_operation_errors
+        code as error_code,
+        source_pointer as error_pointer
+    from telnyx_raw.job_operation_errors
 ),
 
 -- The numbers to list, found in one pass, so that the rest looks at these few alone. A job that
 -- both failed and succeeded for a number has failed for it, hence "not before".
 failing as (
     select
-        operations.phone_number_key,
+        settled_operations.phone_number_key,
         jobs.job_type
-    from operations
-    inner join jobs on operations.job_id = jobs.job_id
-    where operations.phone_number_key is not null
-    group by operations.phone_number_key, jobs.job_type
+    from settled_operations
+    inner join jobs on settled_operations.job_id = jobs.job_id
+    where settled_operations.phone_number_key is not null
+    group by settled_operations.phone_number_key, jobs.job_type
     having
-        max(case when operations.outcome = 'failed' then jobs.job_place end)
-        >= max(case when operations.outcome = 'successful' then jobs.job_place else 0 end)
+        max(case when settled_operations.outcome = 'failed' then jobs.job_place end)
+        >= max(case when settled_operations.outcome = 'successful' then jobs.job_place else 0 end)
 ),
 
 -- One verdict per job.
 verdicts as (
     select
-        operations.phone_number_key,
+        settled_operations.phone_number_key,
         jobs.job_type,
         jobs.job_place,
-        max(case when operations.outcome = 'failed' then 1 else 0 end) as has_failed
-    from operations
-    inner join jobs on operations.job_id = jobs.job_id
+        max(case when settled_operations.outcome = 'failed' then 1 else 0 end) as has_failed
+    from settled_operations
+    inner join jobs on settled_operations.job_id = jobs.job_id
     inner join failing
         on
-            operations.phone_number_key = failing.phone_number_key
+            settled_operations.phone_number_key = failing.phone_number_key
             and jobs.job_type is not distinct from failing.job_type
-    group by operations.phone_number_key, jobs.job_type, jobs.job_place
+    group by settled_operations.phone_number_key, jobs.job_type, jobs.job_place
 ),
 
 successes as (
@@ -90,8 +99,8 @@ streaks as (
 -- The newest job of each streak: its failed operations on the number, and their errors, if any.
 final as (
     select
-        max(operations.phone_number_id) as phone_number_id,
-        max(operations.phone_number) as phone_number,
+        max(failed_operations.phone_number_id) as phone_number_id,
+        max(failed_operations.phone_number) as phone_number,
         jobs.job_type,
         jobs.job_id as last_job_id,
         jobs.updated_at as last_failed_at,
@@ -104,15 +113,14 @@ final as (
         ) as error_pointers
     from streaks
     inner join jobs on streaks.last_job_place = jobs.job_place
-    inner join operations
+    inner join failed_operations
         on
-            jobs.job_id = operations.job_id
-            and streaks.phone_number_key = operations.phone_number_key
+            jobs.job_id = failed_operations.job_id
+            and streaks.phone_number_key = failed_operations.phone_number_key
     left join errors
         on
-            operations.job_id = errors.job_id
-            and operations.position = errors.operation_position
-    where operations.outcome = 'failed'
+            failed_operations.job_id = errors.job_id
+            and failed_operations.position = errors.operation_position
     group by
         streaks.phone_number_key,
         streaks.consecutive_failures,
