@@ -3,14 +3,12 @@
 Commands import what they need when they run, so that `--help` is there at once.
 """
 
-import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from importlib.abc import MetaPathFinder
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
@@ -18,21 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from telnyx_jobs import __version__
-from telnyx_jobs.console import exported_to, print_table, standing, synced
-from telnyx_jobs.errors import (
-    BadConfiguration,
-    Bug,
-    CannotWrite,
-    Stopped,
-    TelnyxJobsError,
-    TryAgainLater,
-    stops_kept,
-)
+from telnyx_jobs.console import checked, exported_to, print_table, standing, synced
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.exits import run_and_exit
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_DATABASE,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
+    DESTINATIONS,
+    DUCKDB,
     ENV_PREFIX,
     MAX_PAGE_SIZE,
     Scope,
@@ -42,11 +35,8 @@ from telnyx_jobs.settings import (
 )
 
 if TYPE_CHECKING:
+    from telnyx_jobs.notify import Notifier
     from telnyx_jobs.progress import Report
-
-INTERRUPTED = 130
-STOP_SECONDS = 3.0
-"""How long a run that is told to stop may take to close what it has open."""
 
 app = typer.Typer(
     name="telnyx-jobs",
@@ -62,58 +52,19 @@ _FROM_ENVIRONMENT = {"auto_envvar_prefix": ENV_PREFIX}
 def main() -> NoReturn:
     """The console script: runs a command and exits with a code of the contract."""
     os.umask(0o077)
-    signal.signal(signal.SIGTERM, _stopped)
-    signal.signal(signal.SIGINT, _stopped)
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    try:
-        with stops_kept():
-            code = app(arguments, standalone_mode=False) or 0
-    except typer.Exit as ended:
-        code = ended.exit_code
-    except typer.TyperException as wrong:
-        code = _usage_code(wrong)
-        # without arguments the help is all there is to say
-        if wrong.format_message():
-            _fail(f"{wrong.format_message().rstrip('.')}.{_help_hint(wrong)}", code)
-    except Stopped as stopped:
-        code = _fail(str(stopped), stopped.exit_code)
-    except SystemExit:
-        # from typer or rich, when who reads the output has gone away: no failure
-        code = 0
-    except TelnyxJobsError as error:
-        if debug:
-            raise
-        code = _fail(str(error), error.exit_code)
-    except Exception as error:
-        if debug:
-            raise
-        reason = f"{type(error).__name__} in telnyx-jobs {__version__}"
-        code = _fail(f"{reason}: please report it, with what --debug shows", Bug.exit_code)
-    # everything is closed by now; an orderly exit would wait for threads that a signal has left
-    # at work, and let DuckDB's binding print the references it finds in a broken-off run
-    os._exit(_handed_over(code))
-
-
-def _handed_over(code: int) -> int:
-    """Write out what is printed; gives the exit code, that of CannotWrite where it is lost."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # who reads it has gone away, as `head` does once it has seen enough
-        pass
-    except OSError as error:
-        reason = f"the output cannot be written ({error.strerror}): free disk space"
-        code = _fail(reason, CannotWrite.exit_code)
-    with suppress(OSError):
-        sys.stderr.flush()
-    return code
+    run_and_exit(app)
 
 
 def _show_version(asked: bool) -> None:
     if asked:
         print(__version__)
         raise typer.Exit
+
+
+def _known_destination(name: str) -> str:
+    if name not in DESTINATIONS:
+        raise typer.BadParameter(f"'{name}' is none of {', '.join(DESTINATIONS)}")
+    return name
 
 
 @app.callback()
@@ -130,7 +81,7 @@ def _root(
     # a setting in the file holds for each command that has the option
     settings = configured()
     context.default_map = dict.fromkeys(
-        ("sync", "status", "verify", "report", "export", "fake-api"), settings
+        ("sync", "check", "status", "verify", "report", "export", "fake-api"), settings
     )
 
 
@@ -148,6 +99,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 @app.command(context_settings=_FROM_ENVIRONMENT)
 def sync(
+    context: typer.Context,
     demo: Demo = False,
     database: Database = Path(DEFAULT_DATABASE),
     base_url: BaseUrl = DEFAULT_BASE_URL,
@@ -182,14 +134,30 @@ def sync(
     wait: Annotated[
         float, typer.Option(help="Seconds to wait while another sync works.", min=0)
     ] = 0.0,
+    destination: Annotated[
+        str,
+        typer.Option(
+            help=f"Where to load: {', '.join(DESTINATIONS)}.",
+            metavar="NAME",
+            callback=_known_destination,
+        ),
+    ] = DUCKDB,
     mask_phone_numbers: Annotated[
         bool,
         typer.Option("--mask-phone-numbers", help="Keep keyed hashes in place of phone numbers."),
     ] = False,
+    webhook: Annotated[
+        str | None,
+        typer.Option(help="Tell failures, and ones never seen before, to this.", metavar="URL"),
+    ] = None,
+    ping: Annotated[
+        str | None,
+        typer.Option(help="Tell each beginning and end to this heartbeat.", metavar="URL"),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Bring the published DuckDB file up to date with the API."""
+    """Bring the published DuckDB file, or a warehouse, up to date with the API."""
     scope = Scope(
         full=full,
         since=since and since.replace(tzinfo=since.tzinfo or UTC),
@@ -197,10 +165,15 @@ def sync(
         job_types=tuple(job_type or ()),
         is_demo=demo,
     )
-    from telnyx_jobs.sync import new_summary
+    _lean_pyarrow()
+    from telnyx_jobs.sync import new_summary, place_of
     from telnyx_jobs.sync import sync as run_sync
 
-    summary = new_summary(scope.mode, database)
+    summary = new_summary(scope.mode, database, destination)
+    before = database if destination == DUCKDB else place_of(database, destination).runs
+    # it knows webhook and ping already
+    notifier: Notifier = context.obj
+    notifier.follow(summary, is_first=not before.exists())
     with _reporting(summary.run_id, quiet) as report, _access(demo, base_url, report) as access:
         settings = Settings(
             database=database.absolute(),
@@ -213,13 +186,41 @@ def sync(
             timeout=timeout,
             mask_phone_numbers=mask_phone_numbers,
             wait=wait,
+            destination=destination,
         )
         if dry_run:
             told, as_json = _planned(settings, report)
         else:
-            run_sync(settings, summary, report)
+            run_sync(settings, summary, report, notifier.started)
             told, as_json = synced(summary), summary.as_json()
     print(dumps(as_json) if json else told)
+
+
+@app.command(context_settings=_FROM_ENVIRONMENT)
+def check(
+    demo: Demo = False,
+    database: Database = Path(DEFAULT_DATABASE),
+    base_url: BaseUrl = DEFAULT_BASE_URL,
+    max_retries: MaxRetries = 1,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+) -> None:
+    """Look at key, API, clock, folder, disk, file, lock and versions; writes nothing."""
+    from telnyx_jobs.check import check as run_check
+    from telnyx_jobs.check import first_failure, versions
+    from telnyx_jobs.progress import nothing
+
+    given = nullcontext(_Access(base_url, ""))
+    with _access(True, base_url, nothing) if demo else given as access:
+        found = run_check(database.absolute(), *access, max_retries=max_retries, timeout=timeout)
+    code = first_failure(found)
+    if json:
+        told = {"exit_code": code, "checks": [each.as_json() for each in found]}
+        print(dumps(told | {"versions": versions()}))
+    else:
+        print(checked(found))
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command(context_settings=_FROM_ENVIRONMENT)
@@ -312,10 +313,12 @@ def tell_report(
     """Tell what fails, how often and since when, and which numbers still fail."""
     from rich.console import Console
 
-    from telnyx_jobs.report import read_report, text_page
+    from telnyx_jobs.report import read_report
 
     found = read_report(database.absolute(), datetime.now(UTC))
     if html is None:
+        from telnyx_jobs.report_text import text_page
+
         print(text_page(found, Console(highlight=False)))
     else:
         from telnyx_jobs.report_html import write_html
@@ -364,6 +367,29 @@ def _access(demo: bool, base_url: str, report: "Report") -> Iterator[_Access]:
         yield _Access(api.url, api.key)
 
 
+class _NoPandas(MetaPathFinder):
+    """Answers that pandas is not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _lean_pyarrow() -> None:
+    """Import pyarrow without pandas, 0.3 s and 40 MB that no sync needs, and let it free memory.
+
+    It looks for pandas at its first array, and never again in the process. Its own allocator keeps
+    what is freed, 60 MB of it while DuckDB loads.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    import pyarrow
+
+    pyarrow.array([])
+    sys.meta_path.remove(finder)
+
+
 def _reporting(run_id: str, quiet: bool) -> AbstractContextManager["Report"]:
     from telnyx_jobs.progress import reporting
 
@@ -391,44 +417,3 @@ def _seconds(text: str) -> float:
     if text[-1:] not in units or not number.isdecimal():
         raise typer.BadParameter(f"'{text}' is no time such as 90s, 30m, 2h or 1d")
     return float(number) * units[text[-1]]
-
-
-def _fail(message: str, code: int) -> int:
-    """Tell the failure in one line on stderr; gives the exit code."""
-    from telnyx_jobs.progress import json_line
-
-    message = " ".join(message.split())
-    if sys.stderr.isatty():
-        print(f"telnyx-jobs: {message}", file=sys.stderr)
-    else:
-        json_line("failed", "error", message=message, exit_code=code)
-    return code
-
-
-def _usage_code(wrong: Any) -> int:
-    """2 for a wrong argument, 78 when the value came from the environment or a file."""
-    context, parameter = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
-    if context and parameter:
-        source = context.get_parameter_source(parameter.name)
-        if source and source.name in ("ENVIRONMENT", "DEFAULT_MAP"):
-            return BadConfiguration.exit_code
-    return int(wrong.exit_code)
-
-
-def _help_hint(wrong: Any) -> str:
-    context = getattr(wrong, "ctx", None)
-    return f" See {context.command_path} --help." if context else ""
-
-
-def _stopped(number: int, _: object) -> NoReturn:
-    code = INTERRUPTED if number == signal.SIGINT else TryAgainLater.exit_code
-    name = signal.Signals(number).name
-    stop = Stopped(f"stopped by {name}: the published file is whole, run again to go on", code)
-    # neither a load at work in another thread nor code that swallows errors can hold this up; what
-    # is left behind then the next run removes
-    ending = threading.Timer(STOP_SECONDS, lambda: os._exit(_fail(str(stop), code)))
-    ending.daemon = True
-    ending.start()
-    # what is broken off now has nothing more to tell
-    logging.disable()
-    raise stop

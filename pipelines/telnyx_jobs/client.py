@@ -102,6 +102,8 @@ class Client:
     ) -> None:
         self.page_size = page_size
         self.usage = Usage()
+        self.clock_ahead_seconds: float | None = None
+        """This machine's clock less the API's at its newest answer that told a time."""
         self._base_url = checked_base_url(base_url)
         self._api_key = checked_key(api_key)
         self._timeout = timeout
@@ -203,6 +205,9 @@ class Client:
                     "check the network and --base-url, then run again"
                 )
             ) from None
+        until_date = _seconds_until_date(headers.get("date", ""))
+        if until_date is not None:
+            self.clock_ahead_seconds = -until_date
         if 200 <= status < 300:
             self._pace(headers)
             try:

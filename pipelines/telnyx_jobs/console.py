@@ -1,12 +1,25 @@
 """What commands print for a person on stdout."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from telnyx_jobs.check import Finding
     from telnyx_jobs.export import Exported
     from telnyx_jobs.status import Status
     from telnyx_jobs.summary import Summary
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What could drive a terminal, or turn the direction of a line."""
+_LONGEST = 200
+
+
+def one_line(text: str) -> str:
+    """A text of the API's as a line may show it: harmless, and of 200 characters at most."""
+    text = " ".join(_CONTROLS.sub("\ufffd", " ".join(text.split())).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def synced(summary: "Summary") -> str:
@@ -29,14 +42,20 @@ def synced(summary: "Summary") -> str:
             "see telnyx_raw.rejected_records"
         )
     if summary.unknown_fields:
-        fields = ", ".join(summary.unknown_fields)
+        fields = ", ".join(map(one_line, summary.unknown_fields))
         lines.append(f"  unknown   fields kept in telnyx_raw.jobs.extra: {fields}")
     for pair in summary.new_failures[:5]:
-        pointer = pair["error_pointer_pattern"] or "no pointer"
-        lines.append(f"  new       failure {pair['error_code'] or 'without code'} at {pointer}")
+        code = one_line(pair["error_code"] or "without code")
+        pointer = one_line(pair["error_pointer_pattern"] or "no pointer")
+        lines.append(f"  new       failure {code} at {pointer}")
     if len(summary.new_failures) > 5:
         lines.append(f"            and {len(summary.new_failures) - 5} more")
     return "\n".join(lines)
+
+
+def checked(findings: Sequence["Finding"]) -> str:
+    """One line for each finding."""
+    return "\n".join(f"{found.state:<8} {found.name:<9} {found.told}" for found in findings)
 
 
 def exported_to(exported: "Exported", folder: str) -> str:
@@ -78,5 +97,5 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*names)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(one_line(cell)) for cell in row))
     Console().print(table)

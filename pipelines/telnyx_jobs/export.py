@@ -22,20 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot
-from sqlglot import exp
 
+from telnyx_jobs.dialects import spark_text, spark_views
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, VIEW_SCHEMA, Column, Table
-from telnyx_jobs.warehouse import connect, view_statements
+from telnyx_jobs.warehouse import connect
 
 MANIFEST = "export.json"
 ROOT_VARIABLE = "telnyx_jobs_export"
 """Spark's name for the address of the export, which its `tables.sql` asks for."""
 NO_MONTH = "unknown"
-_NOT_CARRIED = {"data_dictionary"}
-"""Views that read the catalogue of DuckDB; in Spark the comments stand in its own catalogue."""
 _SPARK_TYPES = {
     "text": "STRING",
     "timestamp": "TIMESTAMP",
@@ -144,26 +141,6 @@ def spark_tables() -> str:
     return "".join(f"{statement};\n" for statement in statements)
 
 
-def spark_views() -> dict[str, str]:
-    """The statement of each view for Spark, by the name of its file, in order of creation.
-
-    The number before a view's name is how many views deep it reads.
-    """
-    queries = {}
-    for text in view_statements():
-        create, *comments = (found for found in sqlglot.parse(text, read="duckdb") if found)
-        if create.this.name not in _NOT_CARRIED:
-            queries[create.this.name] = create.expression, comments
-    depths: dict[str, int] = {}
-    for name, (query, _) in queries.items():
-        reads = {table.name for table in query.find_all(exp.Table) if table.db == VIEW_SCHEMA}
-        depths[name] = 1 + max((depths[read] for read in reads), default=0)
-    return {
-        f"{depth}_{name}": _spark_view(name, *queries[name])
-        for depth, name in sorted((depth, name) for name, depth in depths.items())
-    }
-
-
 def _refuse_other_content(folder: Path) -> None:
     """Raises BadConfiguration when an export would replace what is no export."""
     try:
@@ -270,12 +247,12 @@ def _spark_table(table: Table) -> list[str]:
     """The statements for one table; dropping an external table leaves its files alone."""
     name = f"{RAW_SCHEMA}.{table.name}"
     columns = [
-        f"  {column.name} {_SPARK_TYPES[column.type]} COMMENT {_spark_text(column.description)}"
+        f"  {column.name} {_SPARK_TYPES[column.type]} COMMENT {spark_text(column.description)}"
         for column in _columns(table)
     ]
     partitions = ""
     if _is_partitioned(table):
-        comment = _spark_text("UTC month in which the job was created, such as 2026-11.")
+        comment = spark_text("UTC month in which the job was created, such as 2026-11.")
         columns.append(f"  month STRING COMMENT {comment}")
         partitions = "PARTITIONED BY (month)\n"
     listed = ",\n".join(columns)
@@ -283,60 +260,11 @@ def _spark_table(table: Table) -> list[str]:
         f"DROP TABLE IF EXISTS {name}",
         f"CREATE TABLE {name} (\n{listed}\n)\nUSING parquet\n{partitions}"
         f"LOCATION '${{{ROOT_VARIABLE}}}/tables/{table.name}'\n"
-        f"COMMENT {_spark_text(table.description)}",
+        f"COMMENT {spark_text(table.description)}",
     ]
     if partitions:
         statements.append(f"ALTER TABLE {name} RECOVER PARTITIONS")
     return statements
-
-
-def _spark_view(name: str, query: exp.Query, statements: list[exp.Expr]) -> str:
-    """The statement for one view, with the comments that the file of `sql/views` gives it."""
-    comments = {
-        found.this.name if isinstance(found.this, exp.Column) else "": found.expression.name
-        for found in statements
-        if isinstance(found, exp.Comment)
-    }
-    final = next(cte for cte in query.ctes if cte.alias == "final")
-    columns = ",\n".join(
-        f"  {column} COMMENT {_spark_text(comments[column])}" for column in final.this.named_selects
-    )
-    body = query.transform(_mended).sql("spark", pretty=True, comments=False)
-    return (
-        f"CREATE OR REPLACE VIEW {VIEW_SCHEMA}.{name} (\n{columns}\n)\n"
-        f"COMMENT {_spark_text(comments[''])}\nAS\n{body}"
-    )
-
-
-def _mended(node: exp.Expr) -> exp.Expr:
-    """The one place for what sqlglot carries over to other rows in Spark than in DuckDB."""
-    if isinstance(node, exp.Cast) and isinstance(node.this, exp.AtTimeZone):
-        # The UTC day of an instant: FROM_UTC_TIMESTAMP(…, 'UTC') changes nothing, and the cast
-        # then takes the day in the time zone of the session.
-        zone = node.this.args["zone"]
-        assert (zone.name, node.is_type("date")) == ("UTC", True), f"no rule for {node.sql()}"
-        instant = node.this.this.sql("spark")
-        return _spark(f"DATE_FROM_UNIX_DATE(CAST(FLOOR(UNIX_SECONDS({instant}) / 86400) AS INT))")
-    if isinstance(node, exp.DateDiff) and node.text("unit").upper() == "MICROSECOND":
-        # DATEDIFF subtracts what clocks show in the time zone of the session: across the end of
-        # daylight saving time it is an hour short.
-        ends = [node.args[end].sql("spark") for end in ("this", "expression")]
-        return _spark(f"(UNIX_MICROS({ends[0]}) - UNIX_MICROS({ends[1]}))")
-    if isinstance(node, exp.GroupConcat) and isinstance(node.this, exp.Order):
-        # The sorted distinct texts of a group: LISTAGG is right, but Spark 4.3 cannot plan two
-        # distinct ones over different columns in one query (ClassCastException).
-        (text,), (ordered,) = node.this.this.expressions, node.this.expressions
-        assert text == ordered.this, f"no rule for {node.sql()}"
-        value, separator = text.sql("spark"), node.args["separator"].sql("spark")
-        return _spark(
-            f"CASE WHEN COUNT({value}) > 0 "
-            f"THEN ARRAY_JOIN(ARRAY_SORT(COLLECT_SET({value})), {separator}) END"
-        )
-    return node
-
-
-def _spark(sql: str) -> exp.Expr:
-    return sqlglot.parse_one(sql, read="spark")
 
 
 @contextmanager
@@ -418,7 +346,3 @@ def _reason(error: Exception) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _spark_text(text: str) -> str:
-    return exp.Literal.string(text).sql("spark")

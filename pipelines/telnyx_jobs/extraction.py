@@ -1,4 +1,4 @@
-"""What to ask the API for, and which of its jobs changed.
+"""What to ask the API for.
 
 An incremental run reads list pages from the newest down to what earlier runs have read, and then,
 one by one, the jobs known to be open that those pages did not show: the cost follows the change,
@@ -9,19 +9,17 @@ records (the last one read wins), vanished ones hide records (a full run counts,
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from telnyx_jobs.changes import Changes
 from telnyx_jobs.client import Client, RequestBudgetSpent
 from telnyx_jobs.coverage import Coverage, Span, Walk, stretch_of
-from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.flatten import Observed, job_tables, rejected_table, stored_jobs_table
+from telnyx_jobs.errors import ApiUnavailable, BadConfiguration
 from telnyx_jobs.models import Page, Record, Rejected
 from telnyx_jobs.progress import Report
-from telnyx_jobs.schema import JOBS, MARKER, REJECTED_RECORDS
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.spool import Found, Spool
 from telnyx_jobs.stored import FINISHED_STATUSES, Stored
@@ -36,20 +34,8 @@ BATCH_ROWS = 200_000
 """Rows that are flattened together: enough to be fast, few enough to stay small in memory."""
 PACKAGE_ROWS = 2_000_000
 PACKAGE_SECONDS = 300.0
-"""A package is loaded and published when it holds this many rows or is this old."""
-
-
-@dataclass
-class _Package:
-    """What the tables of one load are made from."""
-
-    hashes: dict[str, str] = field(default_factory=dict)
-    reappeared: list[str] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
-    rejected: dict[str | None, dict[str, tuple[Rejected, datetime]]] = field(default_factory=dict)
-    """By the job's id and the record's hash."""
-    no_longer_rejected: set[str] = field(default_factory=set)
-    rows: int = 0
+"""A package is loaded and published when it is this old or holds this many rows, and no fewer than
+are stored: publishing costs as much as the file is large."""
 
 
 class Extraction:
@@ -84,14 +70,8 @@ class Extraction:
         self._known_before: set[str] = set()
         self._open_before: list[str] = []
         """Jobs that a killed run has read, and those of them that were open then."""
-        self._rejected_before = stored.rejected()
-        """Hashes of the records kept aside, by their job's id."""
-        self._unknown_fields: set[str] = set()
-        self._held: list[Found] = []
-        self._held_vanished: list[str] = []
-        """What must wait for the next package, as this one has a row of the same jobs already."""
+        self._changes = Changes(stored, summary, self._now)
         self._found = self._finds()
-        self._package = _Package()
 
     def package(self, coverage: dict[str, Any]) -> Iterator[dict[str, pa.Table]]:
         """Tables of the next package, in batches; a job occurs in one of them at most.
@@ -100,27 +80,33 @@ class Extraction:
         """
         if self._coverage is None:
             self._coverage = self._restore(coverage)
-        self._package = _Package(vanished=self._held_vanished)
+        batch = self._changes.begin()
         self._spool.base = self._base()
+        enough = max(PACKAGE_ROWS, self._stored.row_count())
         started = time.monotonic()
-        batch, self._held = self._held, []
         rows = 0
         for found in self._until_stopped():
             batch += found
             rows += sum(_weight(record) for record, _ in found)
+            # decoded pages are large: this one goes before the next one comes
+            found.clear()
             if rows >= BATCH_ROWS:
-                yield self._changed_tables(batch)
+                yield self._changes.tables(batch)
                 batch, rows = [], 0
             too_old = time.monotonic() - started > PACKAGE_SECONDS
-            if too_old or self._package.rows + rows >= PACKAGE_ROWS:
+            if too_old or self._changes.rows + rows >= enough:
                 break
         else:
             self.is_done = True
-        yield self._changed_tables(batch)
-        yield from self._closing_tables()
-        if self._held or self._held_vanished:
+        yield self._changes.tables(batch)
+        yield from self._changes.closing_tables()
+        if self._changes.has_held:
             self.is_done = False
-        self._summary.unknown_fields = sorted(self._unknown_fields)
+
+    @property
+    def is_first_load(self) -> bool:
+        """Whether the package goes into empty tables, where there is nothing to replace."""
+        return self._changes.is_first_load
 
     def coverage(self) -> dict[str, Any]:
         """What has been read so far, to be kept with the package's rows for the next run."""
@@ -204,27 +190,39 @@ class Extraction:
             coverage.spans.clear()
         walk = Walk(coverage, skip_swept=skip_swept, page_size=self._client.page_size)
         last_page = 1
-        previous: list[str] = []
-        while walk.next_page is not None:
-            number = walk.next_page
-            page = self._page(number, job_type, previous)
-            shown = [_identity(record) for record in page.records]
-            # where no number of pages is announced, the list ends when nothing new comes
-            goes_on = bool(shown) and shown != previous
-            last_page = max(last_page, page.total_pages or number + goes_on)
-            previous = shown
-            self._report("page", number=number, total=last_page, records=len(page.records))
-            stretch = stretch_of(_creation_times(page))
-            walk.advance(
-                stretch,
-                self._known(page) if skip_swept else [],
-                total=page.total_results,
-                is_last=number >= last_page or not page.records or self._is_before_since(stretch),
-            )
-            found = self._listed(page)
-            if walk.next_page is not None and not self._scope.full:
-                self._spool.append(found, self.coverage())
-            yield page, found
+        shown: list[str] = []
+        # the next page is on its way while this one is flattened
+        ahead = ThreadPoolExecutor(1)
+        try:
+            coming = ahead.submit(self._page, walk.next_page or 1, job_type, [])
+            while (number := walk.next_page) is not None:
+                page = coming.result()
+                previous, shown = shown, _identities(page)
+                # where no number of pages is announced, the list ends when nothing new comes
+                goes_on = bool(shown) and shown != previous
+                last_page = max(last_page, page.total_pages or number + goes_on)
+                self._report("page", number=number, total=last_page, records=len(page.records))
+                stretch = stretch_of(_creation_times(page))
+                walk.advance(
+                    stretch,
+                    self._known(page) if skip_swept else [],
+                    total=page.total_results,
+                    is_last=number >= last_page
+                    or not page.records
+                    or self._is_before_since(stretch),
+                )
+                found = self._listed(page)
+                if walk.next_page is not None:
+                    # kept first, so that a kill costs no more than the request in flight
+                    if not self._scope.full:
+                        self._spool.append(found, self.coverage())
+                    is_next = walk.next_page == number + 1
+                    before = shown if is_next else []
+                    coming = ahead.submit(self._page, walk.next_page, job_type, before)
+                yield page, found
+                page.records.clear()
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
 
     def _known(self, page: Page) -> list[bool]:
         """For each job of the page whether an earlier run has loaded or spooled it."""
@@ -232,13 +230,27 @@ class Extraction:
         return [r.job_id in stored or r.job_id in self._known_before for r in page.records]
 
     def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
-        """The page; read again when it only repeats the page before, as a failing cache does."""
+        """The page; read again when it only repeats the page before, as a failing cache does.
+
+        Raises ApiUnavailable when both pages show the same records, all that a page can hold.
+        """
         for _ in range(2):
-            page = self._client.page(number, job_type=job_type)
-            self._summary.pages += 1
-            if not previous or [_identity(record) for record in page.records] != previous:
-                break
+            page = self._read(number, job_type)
+            if not previous or _identities(page) != previous:
+                return page
+        # as many new jobs as a page holds move its records on to the next one: then the page
+        # before shows others by now. A page of one job moves with any; a short one ends the list.
+        is_full = 1 < len(previous) == self._client.page_size
+        if is_full and _identities(self._read(number - 1, job_type)) == previous:
+            raise ApiUnavailable(
+                f"pages {number - 1} and {number} of the API's list show the same jobs: "
+                "run again later"
+            )
         return page
+
+    def _read(self, number: int, job_type: str | None) -> Page:
+        self._summary.pages += 1
+        return self._client.page(number, job_type=job_type)
 
     def _listed(self, page: Page) -> list[Found]:
         """The records of a page that the run is asked for."""
@@ -271,7 +283,7 @@ class Extraction:
                         stopped = spent
                         continue
                     if record is None:
-                        self._package.vanished.append(job_id)
+                        self._changes.vanish(job_id)
                     else:
                         self._summary.jobs_retrieved += 1
                         found.append((record, self._now()))
@@ -281,79 +293,6 @@ class Extraction:
                     raise stopped
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-    # what changed
-
-    def _changed_tables(self, found: Sequence[Found]) -> dict[str, pa.Table]:
-        """Tables of the jobs that are not stored as they are now."""
-        newest: dict[str, tuple[Record, datetime]] = {}
-        for record, at in found:
-            if isinstance(record, Rejected):
-                self._reject(record, at)
-            else:
-                self._accept(record)
-                newest[record.job_id] = (record, at)
-        stored = self._stored.versions(list(newest))
-        changed: list[Observed] = []
-        for job_id, (record, at) in newest.items():
-            content_hash = record.content_hash()
-            in_package = self._package.hashes.get(job_id)
-            before = stored.get(job_id)
-            if in_package is not None:
-                if in_package != content_hash:
-                    # one load holds a job once: the newer version goes into the next package
-                    self._held.append((record, at))
-            elif before is None or before.content_hash != content_hash:
-                self._package.hashes[job_id] = content_hash
-                changed.append(Observed(record, content_hash, at))
-            elif before.is_missing:
-                self._package.reappeared.append(job_id)
-        self._summary.jobs_changed += len(changed)
-        return self._counted(job_tables(changed))
-
-    def _closing_tables(self) -> Iterator[dict[str, pa.Table]]:
-        """Tables of what the whole package tells: jobs gone and back, records kept aside."""
-        package = self._package
-        self._held_vanished = [i for i in package.vanished if i in package.hashes]
-        vanished = [
-            job_id
-            for job_id, version in self._stored.versions(package.vanished).items()
-            if not version.is_missing and job_id not in package.hashes
-        ]
-        # a page kept by a killed run may show a job that is gone by now
-        reappeared = {*package.reappeared} - {*package.vanished} - package.hashes.keys()
-        for job_ids, missing_since in ((vanished, self._now()), (sorted(reappeared), None)):
-            rows = self._stored.rows(job_ids)
-            yield self._counted({JOBS.name: stored_jobs_table(rows, missing_since)})
-        kept = {
-            record_hash: (record, at)
-            for job_id, records in package.rejected.items()
-            for record_hash, (record, at) in records.items()
-            if record_hash not in self._rejected_before.get(job_id, ())
-        }
-        for record_hash, (record, _) in kept.items():
-            self._rejected_before.setdefault(record.job_id, set()).add(record_hash)
-        table = rejected_table(kept, sorted(package.no_longer_rejected - kept.keys()))
-        yield self._counted({REJECTED_RECORDS.name: table})
-
-    def _reject(self, record: Rejected, at: datetime) -> None:
-        records = self._package.rejected.setdefault(record.job_id, {})
-        records.setdefault(record.content_hash(), (record, at))
-
-    def _accept(self, record: Record) -> None:
-        """Note what the record tells besides its job: it was read whole, and its unknown fields."""
-        self._unknown_fields |= record.unknown_fields()
-        self._package.rejected.pop(record.job_id, None)
-        self._package.no_longer_rejected |= self._rejected_before.pop(record.job_id, set())
-
-    def _counted(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-        for name, table in tables.items():
-            markers = 0
-            if MARKER in table.column_names:
-                markers = len(table) - table[MARKER].null_count
-            self._summary.rows[name] += len(table) - markers
-            self._package.rows += len(table) - markers
-        return tables
 
     # small things
 
@@ -409,6 +348,10 @@ def _types(job_type: str | None) -> Sequence[str]:
 
 def _identity(record: Record | Rejected) -> str:
     return record.job_id or record.content_hash() if isinstance(record, Rejected) else record.job_id
+
+
+def _identities(page: Page) -> list[str]:
+    return [_identity(record) for record in page.records]
 
 
 def _job_ids(page: Page) -> list[str]:

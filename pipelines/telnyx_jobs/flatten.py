@@ -54,8 +54,11 @@ def empty_tables() -> dict[str, pa.Table]:
     return {table.name: arrow_schema(table).empty_table() for table in LOADED}
 
 
-def job_tables(observed: Sequence[Observed]) -> dict[str, pa.Table]:
-    """The jobs with their children and one observation each. A job may occur only once."""
+def job_tables(observed: Sequence[Observed], *, marked: bool = True) -> dict[str, pa.Table]:
+    """The jobs with their children and one observation each. A job may occur only once.
+
+    `marked` is whether older rows of the jobs may have to go.
+    """
     tables = {
         JOBS.name: _table(JOBS, map(_job_row, observed)),
         JOB_OBSERVATIONS.name: _table(JOB_OBSERVATIONS, map(_observation_row, observed)),
@@ -63,7 +66,7 @@ def job_tables(observed: Sequence[Observed]) -> dict[str, pa.Table]:
         JOB_OPERATIONS.name: _operations(observed),
         JOB_OPERATION_ERRORS.name: _errors(observed),
     }
-    for child in CHILDREN:
+    for child in CHILDREN if marked else ():
         tables[child.name] = pa.concat_tables([tables[child.name], _markers(child, observed)])
     return tables
 

@@ -9,6 +9,7 @@ Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,10 @@ from telnyx_jobs.jsontext import elements, members, without_member
 
 SECRET_FIELD = "external_pin"
 """The port-out PIN among a job's parameters: it opens the account's numbers to others."""
+_SECRET_NAME = re.compile(
+    "".join(rf"(?:{letter}|(?i:\\u{ord(letter):04x}))" for letter in SECRET_FIELD)
+)
+"""The name as it may be written, letters as they are or escaped."""
 DEEPEST = 100
 """Levels of nesting that are loaded. What reads a value again later recurses, on a stack that may
 be fuller than here: far below Python's limit of 1,000 it makes no difference where."""
@@ -236,7 +241,7 @@ def _rejected(text: str, reason: str) -> Rejected:
     kept = without_member(text, SECRET_FIELD)
     if not _is_json(kept):
         # where members begin and end is a guess then: nothing is kept from the name on
-        kept = kept.partition(SECRET_FIELD)[0]
+        kept = _SECRET_NAME.split(kept, 1)[0]
     return Rejected(_id_in(text), reason, _legal(kept))
 
 

@@ -1,21 +1,22 @@
 """What a sync would ask for: the dry run. Reads the first page of each list, writes nothing."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import ceil
+from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from telnyx_jobs.client import Client
 from telnyx_jobs.coverage import Coverage
 from telnyx_jobs.models import Page
-from telnyx_jobs.settings import Scope, Settings
+from telnyx_jobs.settings import DUCKDB, Scope, Settings, prepare_dlt
 from telnyx_jobs.source import kept_coverage
-from telnyx_jobs.stored import Stored
+from telnyx_jobs.stored import Query, Stored
 from telnyx_jobs.summary import Mode
-from telnyx_jobs.warehouse import connect
+from telnyx_jobs.warehouse import Place, connect
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,33 @@ def plan(settings: Settings, client: Client) -> Plan:
     if scope.job_ids:
         return Plan(scope.mode, 0, len(set(scope.job_ids)))
     first_pages = {job_type: client.page(1, job_type=job_type) for job_type in scope.lists}
-    if not settings.database.exists():
-        pages = sum(_pages(page.total_results or 0, settings) for page in first_pages.values())
-        return Plan(scope.mode, pages, 0)
-    with connect(settings.database, read_only=True) as connection:
-        return _plan_on(connection, settings, first_pages)
+    with _reading(settings) as query:
+        if query is None:
+            pages = sum(_pages(page.total_results or 0, settings) for page in first_pages.values())
+            return Plan(scope.mode, pages, 0)
+        return _plan_on(query, settings, first_pages)
 
 
-def _plan_on(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    first_pages: Mapping[str | None, Page],
-) -> Plan:
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Query | None]:
+    """What runs queries on the loaded tables; None before the first sync."""
+    if settings.destination != DUCKDB:
+        prepare_dlt()
+        from telnyx_jobs.destination import Destination
+
+        with tempfile.TemporaryDirectory() as folder:
+            destination = Destination(Place(Path(folder, "plan")), settings.destination)
+            with destination.reading() as query:
+                yield query
+    elif settings.database.exists():
+        with connect(settings.database, read_only=True) as connection:
+            yield lambda sql, parameters: connection.execute(sql, list(parameters)).fetchall()
+    else:
+        yield None
+
+
+def _plan_on(query: Query, settings: Settings, first_pages: Mapping[str | None, Page]) -> Plan:
     scope = settings.scope
-
-    def query(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, list(parameters)).fetchall()
-
     stored = Stored(query)
     spans = kept_coverage(query).get("spans", {})
     pages = 0

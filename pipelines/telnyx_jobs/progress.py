@@ -22,6 +22,7 @@ class Report(Protocol):
 
 _SENTENCES = {
     "demo": "demo API on {url}",
+    "connect": "connecting to {destination}",
     "copy": "copying the published file ({bytes:,} bytes)",
     "page": "page {number} of {total}: {records} jobs",
     "retrieve": "retrieved job {done} of {total}",

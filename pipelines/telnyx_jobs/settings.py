@@ -23,6 +23,12 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds for one request and all of its answer."""
 MAX_PAGE_SIZE = 250
 """The API's own maximum."""
+DUCKDB = "duckdb"
+DESTINATIONS = (
+    *(DUCKDB, "bigquery", "clickhouse", "databricks", "motherduck"),
+    *("postgres", "redshift", "snowflake"),
+)
+"""Where a sync can load to: the published file, or a warehouse by the name that dlt has for it."""
 _SECRET_NAME = "sources.telnyx.api_key"
 
 
@@ -62,6 +68,7 @@ class Settings:
     timeout: float = DEFAULT_TIMEOUT
     mask_phone_numbers: bool = False
     wait: float = 0.0
+    destination: str = DUCKDB
 
 
 def configured() -> dict[str, Any]:
@@ -96,6 +103,8 @@ def prepare_dlt() -> None:
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     # a signal ends a run at once: there is no half-loaded package to save
     os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
+    # DuckDB uses all cores for one file; several at once only take several times the memory
+    os.environ.setdefault("LOAD__WORKERS", "1")
 
 
 def _dlt_secret() -> str:

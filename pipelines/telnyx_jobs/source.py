@@ -6,6 +6,7 @@ makes dlt delete the job's old rows, also where an array has become empty, and i
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -15,11 +16,14 @@ from dlt.common.versioned_state import decompress_state
 from dlt.extract import DltResource
 
 from telnyx_jobs.extraction import Extraction
-from telnyx_jobs.schema import LOADED, MARKER, RAW_SCHEMA, Table
+from telnyx_jobs.flatten import arrow_schema
+from telnyx_jobs.schema import LOADED, MARKER, RAW_SCHEMA, TABLES, Table
 from telnyx_jobs.stored import Query
 
+PIPELINE_NAME = "telnyx_jobs"
 SOURCE_NAME = "telnyx"
 _DLT_TYPES = {"json": "json", "bool": "bool"}
+_REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
@@ -28,13 +32,35 @@ def telnyx_jobs(extraction: Extraction) -> DltResource:
     return _records(extraction)
 
 
+@dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
+def tables() -> DltResource:
+    """Every raw table without rows: a destination has them all once this is loaded."""
+    return _no_records()
+
+
+def pipeline_into(destination: Any, work: Path) -> dlt.Pipeline:
+    """A pipeline with its working folder in `work`; what it must know is in the destination."""
+    return dlt.pipeline(
+        PIPELINE_NAME,
+        pipelines_dir=str(work / "dlt"),
+        destination=destination,
+        dataset_name=RAW_SCHEMA,
+    )
+
+
+@dlt.resource(name="records")
+def _no_records() -> Iterator[Any]:
+    for table in TABLES:
+        yield _with_hints(table, arrow_schema(table).empty_table(), is_first_load=False)
+
+
 @dlt.resource(name="records")
 def _records(extraction: Extraction) -> Iterator[Any]:
     state = dlt.current.source_state()
     for tables in extraction.package(state.get("coverage", {})):
         for table in LOADED:
             if table.name in tables:
-                yield _with_hints(table, tables[table.name])
+                yield _with_hints(table, tables.pop(table.name), extraction.is_first_load)
     state["coverage"] = extraction.coverage()
 
 
@@ -42,7 +68,10 @@ def kept_coverage(query: Query) -> dict[str, Any]:
     """The coverage that the last sync left in the destination; empty before the first one."""
     try:
         rows = query(
-            f"select state from {RAW_SCHEMA}._dlt_pipeline_state order by version desc limit 1", []
+            f"select state from {RAW_SCHEMA}._dlt_pipeline_state where _dlt_load_id in "
+            f"(select load_id from {RAW_SCHEMA}._dlt_loads where status = 0) "
+            "order by version desc limit 1",
+            [],
         )
     except duckdb.CatalogException:
         return {}
@@ -51,17 +80,18 @@ def kept_coverage(query: Query) -> dict[str, Any]:
     return coverage
 
 
-def _with_hints(table: Table, rows: pa.Table) -> Any:
+def _with_hints(table: Table, rows: pa.Table, is_first_load: bool) -> Any:
     columns: dict[str, Any] = {
         column.name: {"data_type": _DLT_TYPES[column.type]}
         for column in table.columns
         if column.type == "json"
     }
-    if MARKER in table.column_names:
+    if MARKER in table.column_names and not is_first_load:
         columns[MARKER] = {"hard_delete": True}
     hints = dlt.mark.make_hints(
         table_name=table.name,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        # a first package holds each key once, and there is nothing to replace
+        write_disposition="append" if is_first_load else _REPLACE,
         # a second condition beside the merge key would make dlt's delete a nested loop
         primary_key=None if table.replaced_by else table.key,
         merge_key=table.replaced_by,

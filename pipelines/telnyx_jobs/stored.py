@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from telnyx_jobs.schema import JOBS, RAW_SCHEMA, REJECTED_RECORDS, ROW_HASH, SYNC_RUNS
+from telnyx_jobs.schema import JOBS, LOADED, RAW_SCHEMA, REJECTED_RECORDS, ROW_HASH, SYNC_RUNS
 
 FINISHED_STATUSES = ("completed", "failed", "expired")
 """Statuses after which a job does not change; any other, also an unknown one, is open."""
@@ -44,9 +44,25 @@ class Stored:
         )
         return {job_id: Version(content_hash, missing) for job_id, content_hash, missing in rows}
 
+    def is_empty(self) -> bool:
+        """Whether no table holds a row, not even of a load that was broken off."""
+        rows = " union all ".join(f"select 1 from {RAW_SCHEMA}.{table.name}" for table in LOADED)
+        return not self._query(f"select * from ({rows}) as loaded limit 1", [])
+
+    def row_count(self) -> int:
+        """Rows of the jobs and their numbers and operations, as the jobs tell."""
+        arrays = "phone_numbers", "successful_operations", "pending_operations", "failed_operations"
+        counts = " + ".join(["1", *(f"coalesce({array}_count, 0)" for array in arrays)])
+        rows = self._query(f"select sum({counts}) from {_JOBS}", [])
+        return int(rows[0][0] or 0) if rows else 0
+
     def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """Whole rows of `jobs`, columns in the order of the schema."""
-        columns = ", ".join(JOBS.column_names)
+        columns = ", ".join(
+            # some warehouses give JSON as anything but text
+            f"cast({column.name} as varchar)" if column.type == "json" else column.name
+            for column in JOBS.columns
+        )
         sql = f"select {columns} from {_JOBS} where id in ({_marks(job_ids)})"
         return self._query(sql, job_ids)
 

@@ -10,11 +10,12 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -32,13 +33,14 @@ from telnyx_jobs.extraction import Extraction
 from telnyx_jobs.masking import Mask, MaskingClient, new_mask, read_mask
 from telnyx_jobs.progress import Report
 from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
-from telnyx_jobs.settings import Settings, prepare_dlt
+from telnyx_jobs.settings import DUCKDB, Settings, prepare_dlt
 from telnyx_jobs.spool import Spool
-from telnyx_jobs.stored import Stored
 from telnyx_jobs.summary import Mode, Summary
-from telnyx_jobs.warehouse import Build, Place, checked_place, connect, finish, insert_run
+from telnyx_jobs.warehouse import Build, Place, checked_place, connect
 
-PIPELINE_NAME = "telnyx_jobs"
+if TYPE_CHECKING:
+    from telnyx_jobs.destination import Destination
+
 _DAMAGED = "Corrupt database file|Could not read enough bytes"
 """What DuckDB says of a file that is not as it was written, in errors of several classes."""
 _UNWRITABLE = "Could not write|No space left"
@@ -50,31 +52,65 @@ def new_run_id(started_at: datetime) -> str:
     return f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
-def new_summary(mode: Mode, database: Path) -> Summary:
+def new_summary(mode: Mode, database: Path, destination: str = DUCKDB) -> Summary:
     """The summary of a run that begins now."""
     started_at = datetime.now(UTC)
-    return Summary(new_run_id(started_at), mode, started_at, database=str(database))
+    target = str(database) if destination == DUCKDB else f"{destination} {RAW_SCHEMA}"
+    return Summary(new_run_id(started_at), mode, started_at, database=target)
 
 
-def sync(settings: Settings, summary: Summary, report: Report) -> None:
-    """Bring the published file up to date, counting into `summary`. Raises TelnyxJobsError."""
-    place = checked_place(settings.database)
+def sync(
+    settings: Settings,
+    summary: Summary,
+    report: Report,
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Bring the published file, or a warehouse, up to date, counting into `summary`.
+
+    `started` is called once the lock is held. Raises TelnyxJobsError.
+    """
+    place = place_of(settings.database, settings.destination)
     with _disk_errors(place):
         place.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         # also when it was there before
         place.state.chmod(0o700)
         with _recorded(place, summary, report), stops_kept(), _locked(place, settings.wait):
-            build = Build(place, report)
-            try:
-                mask = _mask_to_use(place) if settings.mask_phone_numbers else None
+            started()
+            with _built(settings, report) as build:
+                mask = _mask_to_use(build) if settings.mask_phone_numbers else None
                 with open_client(settings, report, mask) as client:
                     _sync(build, client, settings, summary, report, mask)
-            finally:
-                build.discard()
+
+
+def place_of(database: Path, destination: str = DUCKDB) -> Place:
+    """Where the files of a sync lie: one folder for each database and warehouse."""
+    if destination == DUCKDB:
+        return checked_place(database)
+    return Place(database.with_name(f"{database.name}.{destination}"))
+
+
+@contextmanager
+def _built(settings: Settings, report: Report) -> Iterator["Build | Destination"]:
+    """What the sync goes into; what of it is not published in the end is discarded."""
+    told: AbstractContextManager[None] = nullcontext()
+    if settings.destination == DUCKDB:
+        build: Build | Destination = Build(place_of(settings.database), report)
+    else:
+        prepare_dlt()
+        from telnyx_jobs import destination
+
+        place = place_of(settings.database, settings.destination)
+        build = destination.Destination(place, settings.destination, report)
+        told = build.errors()
+    try:
+        with told:
+            yield build
+    finally:
+        build.discard()
 
 
 def _sync(
-    build: Build,
+    build: "Build | Destination",
     client: Client,
     settings: Settings,
     summary: Summary,
@@ -84,12 +120,11 @@ def _sync(
     spool = Spool(build.place.spool)
     extraction: Extraction | None = None
     while extraction is None or not extraction.is_done:
-        report("copy", bytes=_size(settings.database))
         build.open()
         if extraction is None:
             extraction = Extraction(
                 client,
-                Stored(build.query),
+                build.stored(),
                 spool,
                 settings.scope,
                 summary,
@@ -98,31 +133,27 @@ def _sync(
             )
         _load(build, extraction)
         report("test")
-        finish(build.connection)
+        build.finish()
         _complete(summary, build, client)
-        report("publish", database=str(settings.database))
+        report("publish", database=summary.database)
         build.publish()
+        summary.published = True
         spool.clear()
     if extraction.stopped_by:
         raise extraction.stopped_by
 
 
-def _load(build: Build, extraction: Extraction) -> None:
+def _load(build: "Build | Destination", extraction: Extraction) -> None:
     """One package of the extraction into the build, by dlt with a fresh working folder."""
     prepare_dlt()
-    import dlt
     from dlt.pipeline.exceptions import PipelineStepFailed
 
-    from telnyx_jobs.source import telnyx_jobs
+    from telnyx_jobs.source import pipeline_into, telnyx_jobs
 
-    pipeline = dlt.pipeline(
-        PIPELINE_NAME,
-        pipelines_dir=str(build.place.work / "dlt"),
-        destination=dlt.destinations.duckdb(build.connection),
-        dataset_name=RAW_SCHEMA,
-    )
+    pipeline = pipeline_into(build.dlt_destination(), build.place.work)
     try:
-        pipeline.run(telnyx_jobs(extraction))
+        source = build.prepared(telnyx_jobs(extraction))
+        pipeline.run(source, loader_file_format=build.loader_file_format)
     except PipelineStepFailed as failed:
         raise _cause(failed) from failed
 
@@ -139,7 +170,7 @@ def _cause(failed: BaseException) -> BaseException:
     return innermost
 
 
-def _complete(summary: Summary, build: Build, client: Client) -> None:
+def _complete(summary: Summary, build: "Build | Destination", client: Client) -> None:
     """The figures that are known once the data is loaded, and the run's row."""
     usage = client.usage
     summary.requests = usage.requests
@@ -150,31 +181,42 @@ def _complete(summary: Summary, build: Build, client: Client) -> None:
         f"(select count(*) from {RAW_SCHEMA}.jobs where missing_since is not null), "
         f"(select count(*) from {RAW_SCHEMA}.rejected_records)"
     )
-    summary.new_failures = _new_failures(build, summary.run_id)
-    summary.published = True
+    summary.new_failures = _new_failures(build, summary)
     summary.finished_at = datetime.now(UTC)
+    # whoever reads the row reads a published file
+    published = replace(summary, published=True)
     row = [
         json.dumps(value) if isinstance(value, dict | list) else value
-        for value in (getattr(summary, name) for name in SYNC_RUNS.column_names)
+        for value in (getattr(published, name) for name in SYNC_RUNS.column_names)
     ]
-    insert_run(build.connection, SYNC_RUNS, row)
+    build.insert_run(row)
 
 
-def _new_failures(build: Build, run_id: str) -> list[dict[str, str | None]]:
+def _new_failures(build: "Build | Destination", summary: Summary) -> list[dict[str, str | None]]:
     """Pairs of code and pointer pattern among the failures that no earlier run has seen."""
     seen = {
         (pair["error_code"], pair["error_pointer_pattern"])
         for (pairs,) in build.query(
-            f"select new_failures from {RAW_SCHEMA}.sync_runs where run_id <> ?", [run_id]
+            f"select cast(new_failures as varchar) from {RAW_SCHEMA}.sync_runs where run_id <> ?",
+            [summary.run_id],
         )
         for pair in json.loads(pairs)
     }
+    # only a job that this run saw changed can fail in a new way, or one that a killed run has left
+    since = min(summary.started_at, build.left_from or summary.started_at)
+    found = build.query(
+        "select distinct errors.error_code, errors.error_pointer_pattern "
+        f"from {RAW_SCHEMA}.job_operations as operations "
+        f"inner join {RAW_SCHEMA}.jobs as jobs on operations.job_id = jobs.id "
+        "left join telnyx.job_operation_errors as errors "
+        "on operations.job_id = errors.job_id and operations.position = errors.operation_position "
+        "where operations.outcome = 'failed' and jobs.observed_at >= ?",
+        [since],
+    )
+    # sorted here, since warehouses sort texts each in their own way; NULL comes last
     return [
         {"error_code": code, "error_pointer_pattern": pattern}
-        for code, pattern in build.query(
-            "select error_code, error_pointer_pattern "
-            "from telnyx.failure_rates_by_error_code_and_pointer order by all"
-        )
+        for code, pattern in sorted(found, key=lambda pair: [(text is None, text) for text in pair])
         if (code, pattern) not in seen
     ]
 
@@ -201,22 +243,31 @@ def mask_of(database: Path) -> Mask | None:
 
     with connect(database, read_only=True) as connection:
         coverage = kept_coverage(lambda sql, _: connection.execute(sql).fetchall())
+    return _mask_kept(Place(database), coverage)
+
+
+def _mask_kept(place: Place, coverage: dict[str, Any]) -> Mask | None:
     fingerprint = coverage.get("mask")
     if fingerprint is None:
         return None
-    path = _mask_key(Place(database))
+    path = _mask_key(place)
     mask = read_mask(path)
     if mask is None or mask.fingerprint != fingerprint:
         raise BadConfiguration(
-            f"the phone numbers of {database} are masked, and {path} does not hold their key: "
-            "put it back from a backup"
+            f"the phone numbers of {place.database} are masked, and {path} does not hold their "
+            "key: put it back from a backup"
         )
     return mask
 
 
-def _mask_to_use(place: Place) -> Mask:
+def _mask_to_use(build: "Build | Destination") -> Mask:
     """The mask of this database; a new one before its first sync only."""
-    return mask_of(place.database) or read_mask(_mask_key(place)) or new_mask(_mask_key(place))
+    place = build.place
+    if isinstance(build, Build):
+        kept = mask_of(place.database)
+    else:
+        kept = _mask_kept(place, build.coverage())
+    return kept or read_mask(_mask_key(place)) or new_mask(_mask_key(place))
 
 
 def _mask_key(place: Place) -> Path:
@@ -226,7 +277,7 @@ def _mask_key(place: Place) -> Path:
 @contextmanager
 def _locked(place: Place, wait: float) -> Iterator[None]:
     """The lock of this database, for the whole run; waits so many seconds for it."""
-    lock = FileLock(place.state / "lock", timeout=wait, mode=0o600)
+    lock = FileLock(place.lock, timeout=wait, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
@@ -297,7 +348,3 @@ def _disk_errors(place: Place) -> Iterator[None]:
 def _one_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split())[:300] or type(error).__name__
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,10 +20,13 @@ import duckdb
 
 from telnyx_jobs.errors import BadConfiguration, Bug, TryAgainLater
 from telnyx_jobs.progress import Report, nothing
-from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.stored import Stored
 
 STORAGE_VERSION = "v1.4.0"
 _STAGING_SCHEMA = f"{RAW_SCHEMA}_staging"
+_BUILD_MEMORY = "256MiB"
+"""What DuckDB may hold in memory of a build; beyond it, it writes to a folder beside the build."""
 _FICLONE = 0x40049409
 """Linux's request to share a file's blocks instead of copying them."""
 WRITER_SECONDS = 5.0
@@ -50,6 +54,10 @@ class Place:
     @property
     def spool(self) -> Path:
         return self.state / "spool"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
 
     @property
     def runs(self) -> Path:
@@ -89,6 +97,11 @@ def sql_folder() -> Path:
 class Build:
     """The file being built: a copy of the published one that takes its place when complete."""
 
+    loader_file_format: Any = None
+    """What dlt writes for it, where its own choice will not do."""
+    left_from: datetime | None = None
+    """Since when a killed run observed what this one takes over: of a file, nothing."""
+
     def __init__(self, place: Place, report: Report = nothing) -> None:
         self.place = place
         self._report = report
@@ -99,17 +112,21 @@ class Build:
 
         Raises TryAgainLater when somebody else has the file open for writing.
         """
+        self._report("copy", bytes=_size(self.place.database))
         self.discard()
         self.place.work.mkdir(mode=0o700)
         if self.place.database.exists():
             with self.place.database.open("rb") as published:
-                _wait_for_writers(published, self.place.database)
+                wait_for_writers(published, self.place.database)
                 self._set_foreign_wal_aside()
                 _copy(published, self.place.build)
         else:
             _create_empty(self.place.build)
         self.place.build.chmod(0o600)
         self._connection = connect(self.place.build)
+        self._connection.execute(f"set memory_limit = '{_BUILD_MEMORY}'")
+        # rows have no order of their own, and keeping one costs memory
+        self._connection.execute("set preserve_insertion_order = false")
         create_tables(self._connection)
 
     @property
@@ -117,8 +134,28 @@ class Build:
         assert self._connection is not None, "the build is not open"
         return self._connection
 
+    def dlt_destination(self) -> Any:
+        import dlt
+
+        return dlt.destinations.duckdb(self.connection)
+
+    def prepared(self, source: Any) -> Any:
+        """The dlt source, its rows as this destination can hold them: DuckDB holds any."""
+        return source
+
+    def stored(self) -> Stored:
+        return Stored(self.query)
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def finish(self) -> None:
+        """Views and comments onto the loaded tables. Raises Bug when a data test finds rows."""
+        finish(self.connection)
+
+    def insert_run(self, row: Sequence[Any]) -> None:
+        """The run's row, in place of the one that an earlier package of the run has left."""
+        insert_run(self.connection, SYNC_RUNS, row)
 
     def publish(self) -> None:
         """Let the build take the published file's place, whole."""
@@ -187,10 +224,13 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def finish(connection: duckdb.DuckDBPyConnection) -> None:
     """Views and comments onto freshly loaded tables. Raises Bug when a data test finds rows."""
+    # as one transaction, since each of hundreds of comments would be written to disk by itself
+    connection.execute("begin")
     connection.execute(f"drop schema if exists {_STAGING_SCHEMA} cascade")
     for table in TABLES:
         connection.execute(_comments(table))
     create_views(connection)
+    connection.execute("commit")
     failed = failed_tests(connection)
     if failed:
         raise Bug(
@@ -232,12 +272,12 @@ def insert_run(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequenc
     connection.execute(f"insert into {RAW_SCHEMA}.{table.name} values ({marks})", row)
 
 
-def _wait_for_writers(published: BinaryIO, path: Path) -> None:
+def wait_for_writers(published: BinaryIO, path: Path, *, seconds: float = WRITER_SECONDS) -> None:
     """Returns when nobody writes into the file; until it is closed nobody can begin to.
 
     The lock is DuckDB's own, shared with those that read. Raises TryAgainLater.
     """
-    ends = time.monotonic() + WRITER_SECONDS
+    ends = time.monotonic() + seconds
     while True:
         try:
             fcntl.lockf(published, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -259,6 +299,10 @@ def _copy(reader: BinaryIO, target: Path) -> None:
         except OSError:
             # this file system cannot share blocks
             shutil.copyfileobj(reader, writer, 16 * 1024 * 1024)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _create_empty(path: Path) -> None:

@@ -38,6 +38,6 @@ comment on column telnyx.data_dictionary.relation is
 comment on column telnyx.data_dictionary.column_name is
 'Name of the column.';
 comment on column telnyx.data_dictionary.data_type is
-'Type of the column in DuckDB.';
+'Type of the column, as the database calls it.';
 comment on column telnyx.data_dictionary.description is
 'What the column holds: its comment.';

@@ -1,0 +1,191 @@
+"""A connection to a warehouse by dlt's SQL client: names, queries, lock, and what goes wrong."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import DestinationException
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
+
+_LOCK_SECONDS = 10
+"""How long a run waits for the server to notice that an earlier one was killed."""
+_JSON_TO_TEXT = {"bigquery": "to_json_string", "redshift": "json_serialize"}
+_SECRET = re.compile("password|secret|token|key")
+
+
+class Connection:
+    """A connection of our own, beside those that dlt loads by. `name` is dlt's of the warehouse."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """dlt's SQL client."""
+        assert self._client is not None, "the connection is not open"
+        return self._client
+
+    @property
+    def is_open(self) -> bool:
+        return self._client is not None
+
+    @property
+    def dialect(self) -> str:
+        return str(self.client.capabilities.sqlglot_dialect)
+
+    def open(self, pipeline: dlt.Pipeline) -> None:
+        """Connect to where the pipeline loads."""
+        self._client = pipeline.sql_client()
+        self._client.open_connection()
+
+    def close(self) -> None:
+        """Close the connection, which rolls back what is not committed."""
+        client, self._client = self._client, None
+        if client is not None and client.native_connection:
+            client.close_connection()
+
+    def lock(self) -> None:
+        """Keep syncs from other machines out: two would mix what they stage. PostgreSQL only."""
+        if self.name != "postgres":
+            return
+        self.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
+        try:
+            self.execute("select pg_advisory_lock(hashtext(%s))", RAW_SCHEMA)
+        except DestinationException as error:
+            if "lock timeout" not in str(error):
+                raise
+            raise TryAgainLater(
+                "another sync into this database is running: run again when it has ended"
+            ) from None
+        self.execute("set lock_timeout = 0")
+
+    # names
+
+    def named(self, schema: str, table: str) -> str:
+        """What a table or view of the schema is called there, quoted."""
+        with self.client.with_alternative_dataset_name(schema):
+            return str(self.client.make_qualified_table_name(table))
+
+    def staged(self, table: str) -> str:
+        """What the table is called that dlt stages rows of this one in."""
+        return self.named(self.client.staging_dataset_name, table)
+
+    def columns(self, table: Table) -> str:
+        return ", ".join(self.client.escape_column_name(name) for name in table.column_names)
+
+    # SQL
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        """Rows of a statement in the warehouse's own SQL, with `%s` for each parameter."""
+        return self.client.execute_sql(sql, *parameters)
+
+    def execute_as_one(self, statements: Iterable[str]) -> None:
+        """Statements that create things, in one transaction where the warehouse has such."""
+        is_one = self.client.capabilities.supports_ddl_transactions
+        with self.client.begin_transaction() if is_one else nullcontext():
+            for statement in statements:
+                self.execute(statement)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query in the plain SQL that all warehouses share, times in UTC."""
+        pattern = rf"\b({RAW_SCHEMA}|{VIEW_SCHEMA})\.(\w+)"
+        sql = re.sub(pattern, lambda found: self.named(found[1], found[2]), sql)
+        if self.name in _JSON_TO_TEXT:
+            sql = re.sub(r"cast\((\w+) as varchar\)", rf"{_JSON_TO_TEXT[self.name]}(\1)", sql)
+        found = self.execute(sql.replace("?", "%s"), *parameters)
+        return [tuple(map(_in_utc, row)) for row in found or ()]
+
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether all these tables or views are there."""
+        looks = " union all ".join(f"select 1 as found from {name} where 1 = 0" for name in names)
+        try:
+            self.execute(looks)
+        except DatabaseUndefinedRelation:
+            return False
+        finally:
+            self._set_time_zone()
+        return True
+
+    def create_schema(self, schema: str) -> None:
+        with self.client.with_alternative_dataset_name(schema):
+            if not self.client.has_dataset():
+                self.client.create_dataset()
+
+    def empty_staged(self, tables: Iterable[str]) -> None:
+        with self.client.with_staging_dataset():
+            self.client.truncate_tables(*tables)
+
+    def _set_time_zone(self) -> None:
+        """Anew after each error, which resets the session in dlt's client."""
+        if self.name == "postgres":
+            # Python has no time before the year 1, where some zones are by then
+            self.execute("set time zone 'UTC'")
+
+    # errors
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Tells what dlt and the warehouse raise in one line, without credentials."""
+        log = logging.getLogger("dlt")
+        # each failure is told once, and here
+        log.addFilter(_is_no_record)
+        try:
+            yield
+        except TelnyxJobsError:
+            raise
+        except ImportError as error:
+            extra = f"pip install 'telnyx-jobs[{self.name}]'"
+            raise BadConfiguration(f"{self.name} needs packages of its own: {extra}") from error
+        except ConfigurationException as error:
+            raise BadConfiguration(
+                f"{self.name} lacks its configuration, or cannot use it: set "
+                f"DESTINATION__{self.name.upper()}__CREDENTIALS, or put it under "
+                f"[destination.{self.name}.credentials] in .dlt/secrets.toml"
+            ) from error
+        except Exception as error:
+            if not self._is_of_warehouse(error):
+                raise
+            raise CannotWrite(
+                f"{self.name} cannot be reached or refuses ({self._told(error)}): check that it "
+                "runs, its credentials and their rights"
+            ) from error
+        finally:
+            log.removeFilter(_is_no_record)
+
+    def _is_of_warehouse(self, error: BaseException) -> bool:
+        driver = getattr(self._client, "dbapi", None)
+        return isinstance(error, (DestinationException, getattr(driver, "Error", TryAgainLater)))
+
+    def _told(self, error: BaseException) -> str:
+        """The reason in the driver's words, on one line."""
+        inner = getattr(error, "inner_exc", None) or getattr(error, "dbapi_exception", None)
+        while inner is not None and hasattr(inner, "dbapi_exception"):
+            inner = inner.dbapi_exception
+        lines = str(inner or error).strip().splitlines() or [type(error).__name__]
+        text = lines[0][:300]
+        for secret in self._secrets():
+            text = text.replace(secret, "***")
+        return text
+
+    def _secrets(self) -> list[str]:
+        credentials = getattr(self._client, "credentials", None) or {}
+        return [str(v) for name, v in dict(credentials).items() if v and _SECRET.search(name)]
+
+
+def _is_no_record(_: logging.LogRecord) -> bool:
+    return False
+
+
+def _in_utc(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
