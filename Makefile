@@ -14,7 +14,7 @@ $(PYTHON) -m pip --python $(1)/bin/python install -qq --disable-pip-version-chec
 	pip==$(PIP_VERSION)
 endef
 
-.PHONY: demo notebook notebook-ipynb test lint lock clean
+.PHONY: demo notebook notebook-ipynb test test-engines test-schedules lint lock clean
 
 demo: .venv/.project
 	$(BIN)/telnyx-jobs sync --demo
@@ -30,7 +30,15 @@ notebook-ipynb: .venv/.notebooks
 	$(BIN)/python notebooks/make_ipynb.py
 
 test: .venv/.dev
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# what users read exports with and takes a minute to start: Spark
+test-engines: .venv/.dev
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/engines
+
+# pipelines/schedules under systemd-analyze, sh, Airflow and Dagster: minutes, most of them Airflow's
+test-schedules: .venv/.dev
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/schedules
 
 lint: .venv/.dev
 	$(BIN)/ruff check

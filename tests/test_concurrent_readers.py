@@ -33,7 +33,7 @@ from telnyx_jobs import warehouse
 from telnyx_jobs.errors import TryAgainLater
 from telnyx_jobs.warehouse import Place, wal_of
 
-PUBLISHES = 200 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 25
+PUBLISHES = 200 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 12
 
 HALVES = """
     select count(*) from (
@@ -115,7 +115,7 @@ while not os.path.exists("stop"):
     torn += bool(halves) + (generation < newest)
     newest = generation
     generations.add(generation)
-    time.sleep(0.05)
+    time.sleep(0.1)
 print(json.dumps([reads, torn, failures, len(generations), reasons[:3]]))
 """
 WRITER = """

@@ -1,10 +1,6 @@
 """What a sync costs: the pages and retrieves of what changed, whatever lies behind."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from support import EPOCH, Jobs, Json, api_of, job, numbers, rows, sync_once, text
+from prepared_process import PreparedProcess
+from support import (
+    EPOCH,
+    Jobs,
+    Json,
+    access,
+    api_of,
+    environment,
+    job,
+    numbers,
+    rows,
+    sync_once,
+    text,
+)
 from telnyx_jobs.coverage import Coverage, Walk, stretch_of
 from telnyx_jobs.extraction import SWEEPS, Extraction
 from telnyx_jobs.fake_api import FakeApi, serve
@@ -26,11 +35,10 @@ from telnyx_jobs.spool import Spool
 from telnyx_jobs.stored import Stored
 from telnyx_jobs.summary import Summary
 
-ROOT = Path(__file__).parents[1]
 OPEN = {"status": "in_progress", "pending_operations": numbers(1)}
 
 
-def account(apart: timedelta, places: Sequence[int], finished: int = 10_000) -> list[Json]:
+def account(apart: timedelta, places: Sequence[int], finished: int = 1_000) -> list[Json]:
     """So many finished jobs, newest first, with an open one at each of these places."""
     count = finished + len(places)
     opened = set(places)
@@ -42,7 +50,7 @@ def account(apart: timedelta, places: Sequence[int], finished: int = 10_000) -> 
     return jobs
 
 
-NEWEST, OLDEST, SPREAD = range(20), range(10_000, 10_020), range(0, 10_020, 501)
+NEWEST, OLDEST, SPREAD = range(20), range(1_000, 1_020), range(0, 1_020, 51)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +58,14 @@ NEWEST, OLDEST, SPREAD = range(20), range(10_000, 10_020), range(0, 10_020, 501)
     [
         (timedelta(hours=3), NEWEST, 0),
         (timedelta(seconds=1), OLDEST, 20),
-        (timedelta(0), SPREAD, 19),
+        (timedelta(0), SPREAD, 15),
     ],
     ids=["open newest, hours apart", "open oldest, seconds apart", "open spread, all at once"],
 )
 def test_a_sync_costs_one_page_and_the_open_jobs_it_does_not_show(
     apart: timedelta, places: Sequence[int], retrieves: int, tmp_path: Path
 ) -> None:
-    """On 10,000 finished jobs a sync reads page 1, and by id each open job that is not on it."""
+    """On 1,000 finished jobs a sync reads page 1, and by id each open job that is not on it."""
     jobs = account(apart, places)
     database = tmp_path / "jobs.duckdb"
     with api_of(jobs) as api:
@@ -66,7 +74,7 @@ def test_a_sync_costs_one_page_and_the_open_jobs_it_does_not_show(
         second = sync_once(api, database)
         asked = [target for _, target in api.requests[before:]]
 
-    assert first.pages == 41
+    assert first.pages == 5
     assert asked[0] == "/v2/phone_numbers/jobs?page[number]=1&page[size]=250"
     assert sorted(asked[1:]) == [
         f"/v2/phone_numbers/jobs/{jobs[place]['id']}" for place in places if place >= 250
@@ -312,32 +320,25 @@ class Backfill:
         return self._jobs
 
     def run(self, api: FakeApi) -> int:
-        with self._process(api) as process:
-            return process.wait(120)
+        return self._process(api).completed(120).returncode
 
     def kill(self, api: FakeApi, after_pages: int, later: float) -> None:
         """Kill a run when it asks for a page, so many pages on, or so many seconds later."""
         self._is_at_place.clear()
         self._go_on.clear()
         self._hold_at = self.pages + after_pages + 1
-        with self._process(api) as process:
-            assert self._is_at_place.wait(60)
-            if later:
-                self._go_on.set()
-                time.sleep(later)
-            process.send_signal(signal.SIGKILL)
-            process.wait(60)
+        process = self._process(api)
+        assert self._is_at_place.wait(60)
+        if later:
             self._go_on.set()
+            time.sleep(later)
+        process.kill()
+        process.communicate(60)
+        self._go_on.set()
 
-    def _process(self, api: FakeApi) -> "subprocess.Popen[bytes]":
-        access = {"TELNYX_BASE_URL": api.url, "TELNYX_API_KEY": api.key}
-        search = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "pipelines")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "telnyx_jobs", "sync", "--quiet"],
-            cwd=self.folder,
-            env=search | access | {"HOME": str(self.folder)},
-            stdout=subprocess.DEVNULL,
-        )
+    def _process(self, api: FakeApi) -> PreparedProcess:
+        environ = environment(self.folder) | access(api)
+        return PreparedProcess(self.folder, environ, "sync", "--quiet")
 
 
 def without_times(database: Path) -> list[list[tuple[object, ...]]]:
@@ -352,7 +353,7 @@ def without_times(database: Path) -> list[list[tuple[object, ...]]]:
     ]
 
 
-@pytest.mark.parametrize("longest", [0.0, 0.1], ids=["between pages", "at any moment"])
+@pytest.mark.parametrize("longest", [0.0, 0.06], ids=["between pages", "at any moment"])
 def test_a_backfill_killed_five_times_costs_little_more_than_one_that_was_not(
     longest: float, tmp_path: Path
 ) -> None:
@@ -362,7 +363,7 @@ def test_a_backfill_killed_five_times_costs_little_more_than_one_that_was_not(
     backfill = Backfill(tmp_path, jobs)
     with serve(backfill.listed) as api:
         for _ in range(5):
-            backfill.kill(api, chance.randint(1, 7), chance.uniform(0, longest))
+            backfill.kill(api, chance.randint(1, 5), chance.uniform(0, longest))
         assert backfill.run(api) == 0
     with api_of(jobs) as api:
         sync_once(api, tmp_path / "at once.duckdb")

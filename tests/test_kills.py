@@ -5,8 +5,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,61 +12,44 @@ from pathlib import Path
 
 import pytest
 
-from faulty_api import FaultyApi, late, refusal, some_jobs
-from support import Json, access, command, complaint, environment, held, run, sync_once, tally, told
-from telnyx_jobs.cli import STOP_SECONDS
+from fault_trials import NOW, PAGE_SIZE
+from faulty_api import FaultyApi, late, refusal
+from prepared_process import COMMAND, PreparedProcess
+from support import access, complaint, environment, held, run, sync_once, tally, told
+from telnyx_jobs.exits import STOP_SECONDS
 from telnyx_jobs.warehouse import Place
 
 IS_LONG = os.environ.get("TELNYX_JOBS_LONG") == "1"
-KILLS = 200 if IS_LONG else 25
-PAGE_SIZE = 2
+KILLS = 200 if IS_LONG else 12
 OPTIONS = ("--quiet", "--database", "jobs.duckdb", "--page-size", str(PAGE_SIZE))
-NOW = some_jobs(16)
-
-
-def _before() -> list[Json]:
-    """Twelve jobs, the oldest of them open."""
-    *finished, oldest = some_jobs(12)
-    pending = oldest["successful_operations"]
-    open_job = {"status": "pending", "successful_operations": [], "pending_operations": pending}
-    return [*finished, oldest | open_job]
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that an earlier sync has published."""
-    folder = tmp_path_factory.mktemp("published")
-    with FaultyApi(_before()) as api:
-        assert run(folder, "sync", *OPTIONS, environ=access(api)).returncode == 0
-    return folder / "jobs.duckdb"
 
 
 @pytest.fixture
-def database(published: Path, tmp_path: Path) -> Path:
+def database(twelve_jobs: Path, tmp_path: Path) -> Path:
     """A copy of the published file, for one test."""
     path = tmp_path / "jobs.duckdb"
-    shutil.copy(published, path)
+    shutil.copy(twelve_jobs, path)
     return path
 
 
 @contextmanager
 def _running(
-    api: FaultyApi, database: Path, *arguments: str, program: list[str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+    api: FaultyApi, database: Path, *driven: str, program: str = COMMAND
+) -> Iterator[PreparedProcess]:
     """A sync in a process of its own, killed at the end of the block if it still runs."""
-    process = subprocess.Popen(
-        program or command("sync", *OPTIONS, *arguments),
-        cwd=database.parent,
-        env=environment(database.parent) | access(api),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _started(api, database, *driven, program=program)
     try:
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _started(
+    api: FaultyApi, database: Path, *driven: str, program: str = COMMAND
+) -> PreparedProcess:
+    environ = environment(database.parent) | access(api)
+    return PreparedProcess(database.parent, environ, *driven, "sync", *OPTIONS, program=program)
 
 
 def _left(database: Path) -> set[str]:
@@ -102,7 +83,7 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
     before, chance = database.read_bytes(), random.Random(2026)
     with FaultyApi(NOW) as api:
         started = time.monotonic()
-        assert run(database.parent, "sync", *OPTIONS, environ=access(api)).returncode == 0
+        assert _started(api, database).completed(60).returncode == 0
         whole_run = time.monotonic() - started
     lost = 0
     for number in range(KILLS):
@@ -110,7 +91,7 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
         database.write_bytes(before)
         with FaultyApi(NOW) as api, _running(api, database) as process:
             # the moment is the point: there is no condition to wait for
-            time.sleep(chance.uniform(0.2, 1.1) * whole_run)
+            time.sleep(chance.uniform(0, 1.1) * whole_run)
             process.kill()
             process.wait()
         is_whole = database.read_bytes() == before or held(database) == told(NOW)
@@ -163,8 +144,8 @@ STEPS = {
     "dlt's load": ("dlt.pipeline.pipeline:Pipeline.load", 1),
     "dlt's first job": ("dlt.load.load:Load.w_run_job", 1),
     "dlt's package": ("dlt.load.load:Load.complete_package", 1),
-    "views and tests": ("telnyx_jobs.sync:finish", 1),
-    "the run's row": ("telnyx_jobs.sync:insert_run", 1),
+    "views and tests": ("telnyx_jobs.warehouse:finish", 1),
+    "the run's row": ("telnyx_jobs.warehouse:insert_run", 1),
     "publish": ("telnyx_jobs.warehouse:Build.publish", 1),
     "close": ("telnyx_jobs.warehouse:Build.close", 2),
     "rename": ("pathlib:Path.replace", 1),
@@ -181,8 +162,8 @@ def test_a_kill_at_a_step_loses_nothing(step: str, is_after: str, database: Path
     """Killed before or after a step, the run leaves the old file or the new one, and no third."""
     before = database.read_bytes()
     function, count = STEPS[step]
-    program = [sys.executable, "-c", DRIVER, f"{function}:{is_after}:{count}", "sync", *OPTIONS]
-    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
+    moment = f"{function}:{is_after}:{count}"
+    with FaultyApi(NOW) as api, _running(api, database, moment, program=DRIVER) as process:
         code = process.wait(60)
 
     place = list(STEPS).index(step)
@@ -233,12 +214,12 @@ cli.main()
 """
 QUERY = "select count(*) from range(10_000_000_000) t(i) where hash(i) % 7 = 3"
 BUSY = {
-    "a query of ours": ("telnyx_jobs", "sync", "finish", f'_[0].execute("{QUERY}")'),
+    "a query of ours": ("telnyx_jobs", "warehouse", "finish", f'_[0].execute("{QUERY}")'),
     "dlt's load": (
         "dlt.destinations.impl.duckdb.duck",
         "DuckDbCopyJob",
         "run",
-        "time.sleep(60) if threading.current_thread() is not threading.main_thread() else 1 / 0",
+        "time.sleep(60)",
     ),
 }
 
@@ -265,9 +246,7 @@ def test_a_signal_in_the_middle_of_work(
     before = database.read_bytes()
     module, owner, name, body = BUSY[work]
     source = STOPPED_DRIVER.format(module=module, owner=owner, name=name, work=body)
-    program = [sys.executable, "-c", source, "sync", *OPTIONS]
-    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
-        assert process.stderr is not None
+    with FaultyApi(NOW) as api, _running(api, database, program=source) as process:
         assert process.stderr.readline() == "busy\n"
         seconds, stderr = _stopped(process, sent)
 
@@ -283,9 +262,7 @@ def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_pa
         module="telnyx_jobs.warehouse", owner="Build", name="query", work=work
     )
     database = tmp_path / "jobs.duckdb"
-    program = [sys.executable, "-c", source, "sync", *OPTIONS]
-    with FaultyApi(NOW) as api, _running(api, database, program=program) as process:
-        assert process.stderr is not None
+    with FaultyApi(NOW) as api, _running(api, database, program=source) as process:
         assert process.stderr.readline() == "busy\n"
         seconds, stderr = _stopped(process, sent)
 
@@ -319,7 +296,7 @@ def test_signals_at_any_moment(database: Path) -> None:
     assert lost == 0
 
 
-def _stopped(process: subprocess.Popen[str], sent: signal.Signals) -> tuple[float, str]:
+def _stopped(process: PreparedProcess, sent: signal.Signals) -> tuple[float, str]:
     """Send the signal; gives the seconds until the process ended, and its stderr."""
     started = time.monotonic()
     process.send_signal(sent)
@@ -328,7 +305,7 @@ def _stopped(process: subprocess.Popen[str], sent: signal.Signals) -> tuple[floa
 
 
 def _count_stop(
-    process: subprocess.Popen[str],
+    process: PreparedProcess,
     code: int,
     seconds: float,
     stderr: str,
@@ -350,11 +327,10 @@ def _count_stop(
 @pytest.mark.parametrize("count", [2, 5])
 def test_of_several_syncs_one_works(count: int, database: Path) -> None:
     """Of syncs of one file at the same time one works, and the others end with 75."""
-    folder = database.parent
     with FaultyApi(NOW, {0: late(60)}) as api, _running(api, database) as working:
         # its first answer does not come until the others have been turned away
         _until(lambda: len(api.requests) == 1)
-        others = [run(folder, "sync", *OPTIONS, environ=access(api)) for _ in range(count - 1)]
+        others = [_started(api, database).completed(60) for _ in range(count - 1)]
         assert len(api.requests) == 1
         working.kill()
     codes = [other.returncode for other in others]
@@ -364,21 +340,15 @@ def test_of_several_syncs_one_works(count: int, database: Path) -> None:
     assert all("another sync" in complaint(other) for other in others)
 
 
+WAITING = f"import sys; sys.argv += ['--wait', '60']; {COMMAND}"
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_syncs_that_may_wait_all_work(count: int, database: Path) -> None:
     """With `--wait` syncs at the same time work one after the other, and all publish."""
     with FaultyApi(NOW) as api:
-        processes = [
-            subprocess.Popen(
-                command("sync", *OPTIONS, "--wait", "60"),
-                cwd=database.parent,
-                env=environment(database.parent) | access(api),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for _ in range(count)
-        ]
-        codes = [process.wait(90) for process in processes]
+        processes = [_started(api, database, program=WAITING) for _ in range(count)]
+        codes = [process.completed(90).returncode for process in processes]
 
     assert codes == [0] * count
     assert held(database) == told(NOW)

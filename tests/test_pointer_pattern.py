@@ -9,7 +9,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from test_views import Error, add_failed_job, open_account
+from raw_account import Error, add_failed_job, open_account
 
 
 @settings(max_examples=20, deadline=None)  # few but long lists: each builds a database

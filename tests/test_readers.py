@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 from support import api_of, rows, sync_once
 from telnyx_jobs.fake_api import Account
@@ -113,8 +114,10 @@ def _read(database: Path, library: Path | None = None) -> dict[str, Any]:
 def _installed(version: str) -> Path:
     """The folder of this DuckDB version, installed when it is not there yet."""
     folder = CACHE / f"duckdb-{version}"
-    if not folder.exists():
-        CACHE.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / f"duckdb-{version}.lock"):
+        if folder.exists():
+            return folder
         # an installation that is broken off leaves nothing behind
         with TemporaryDirectory(dir=CACHE) as unfinished:
             target = Path(unfinished) / "installed"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from faulty_api import Exchange, Fault, FaultyApi, Reply, cut_by_length, html, refusal, whole
+from listener import Listener
 from support import Jobs, Json, api_of, error, failure, job, numbers, rows, sync_once
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import nothing
@@ -168,6 +169,31 @@ FAULTS: Mapping[str, tuple[Fault, int]] = {
         69,
     ),
 }
+
+
+def test_who_is_told_learns_no_secret(tmp_path: Path) -> None:
+    """Webhook and heartbeat are the only further peers; no file and no output has an address."""
+    addresses = {"s3cr3t-h00k", "s3cr3t-p1ng"}
+    with (
+        FaultyApi(some_jobs(), {1: refusal(500)}) as api,
+        Listener([200, 500, 500, 500, 500, 500, 500]) as listener,
+    ):
+        run = Run(
+            *(tmp_path, api.url, "--json", "--debug", "--page-size", "1", "--max-retries", "0"),
+            *("--webhook", f"{listener.url}/s3cr3t-h00k"),
+            *("--ping", f"{listener.url}/s3cr3t-p1ng"),
+            forbidden=PARTS | {PIN} | addresses,
+        )
+        assert run.ended() == 69
+
+    assert run.leaks(PARTS | {PIN} | addresses) == []
+    assert b"the webhook could not be told" in run.errors
+    assert run.watched("connect") == {
+        str(("127.0.0.1", port)) for port in (api.port, listener.port)
+    }
+    told = b" ".join(each.body for each in listener.told)
+    assert not _holds(told, PARTS | {PIN} | addresses)
+    assert set(listener.targets) == {"/s3cr3t-h00k", "/s3cr3t-p1ng/start", "/s3cr3t-p1ng/69"}
 
 
 def test_a_whole_run_leaks_nothing_and_talks_to_nobody_else(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ _COPY = (
     "from pathlib import Path\n"
     "from telnyx_jobs.warehouse import _copy\n"
     "started = time.perf_counter()\n"
-    "_copy(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    "with open(sys.argv[1], 'rb') as file:\n"
+    "    _copy(file, Path(sys.argv[2]))\n"
     "print(time.perf_counter() - started)\n"
 )
 

@@ -1,0 +1,163 @@
+"""What the list may say wrongly, and the clock: the file is exact, or as it was."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+import pytest
+
+from fault_trials import BEFORE, NOW, PAGE_SIZE, code_of, count_trial, failure_of, lasting
+from faulty_api import (
+    Exchange,
+    Fault,
+    FaultyApi,
+    empty_page,
+    refusal,
+    whole,
+    wrong_type,
+)
+from support import (
+    Json,
+    held,
+    rows,
+    told,
+)
+from telnyx_jobs import extraction as extraction_module
+from telnyx_jobs.settings import Scope
+
+pytestmark = pytest.mark.usefixtures("short_waits")
+
+
+@pytest.fixture
+def database(twelve_jobs: Path, tmp_path: Path) -> Path:
+    """A copy of the published file, for one test."""
+    path = tmp_path / "jobs.duckdb"
+    shutil.copy(twelve_jobs, path)
+    return path
+
+
+# faults of the list's content
+
+
+@pytest.mark.parametrize("lasts", [False, True], ids=["once", "always"])
+def test_an_empty_page(lasts: bool, database: Path) -> None:
+    """A page that lacks the jobs it announces is asked for again, and is no end of the list."""
+    before = database.read_bytes()
+    faults = lasting(empty_page, 1) if lasts else {1: empty_page}
+    with FaultyApi(NOW, faults) as api:
+        error = failure_of(api, database)
+
+    if lasts:
+        count_trial("faults", code_of(error) == 65, database.read_bytes() == before)
+    else:
+        count_trial("faults", error is None, held(database) == told(NOW))
+
+
+def test_a_page_that_repeats(database: Path) -> None:
+    """A page that shows the one before it, as a stale cache does, is asked for again."""
+    with FaultyApi(NOW) as good:
+        first_page = _listed(good, 1)
+    with FaultyApi(NOW, {1: whole(200, first_page), 4: whole(200, first_page)}) as api:
+        error = failure_of(api, database)
+
+    count_trial("faults", error is None, held(database) == told(NOW))
+
+
+def test_pages_that_go_on_repeating(database: Path) -> None:
+    """A list whose pages all show the same jobs is an API that fails: nothing is published."""
+    with FaultyApi(NOW) as good:
+        first_page = _listed(good, 1)
+    with FaultyApi(NOW, otherwise=whole(200, first_page)) as api:
+        before = database.read_bytes()
+        error = failure_of(api, database, scope=Scope(full=True))
+
+    count_trial("faults", code_of(error) == 69, database.read_bytes() == before)
+
+
+def test_meta_that_is_stuck(database: Path) -> None:
+    """Pages that all carry the first one's `meta` are read to the end."""
+    meta = {"total_pages": 8, "total_results": 16, "page_number": 1, "page_size": PAGE_SIZE}
+    with FaultyApi(NOW, otherwise=_with_meta(lambda _: meta)) as api:
+        error = failure_of(api, database, scope=Scope(full=True))
+
+    count_trial("faults", error is None, held(database) == told(NOW))
+
+
+def test_total_pages_that_shrink(database: Path) -> None:
+    """A `total_pages` that falls on the way does not end the list early."""
+    shrinking = _with_meta(lambda meta: {**meta, "total_pages": 8 // meta["page_number"]})
+    with FaultyApi(NOW, otherwise=shrinking) as api:
+        error = failure_of(api, database, scope=Scope(full=True))
+
+    count_trial("faults", error is None, held(database) == told(NOW))
+
+
+def test_the_right_content_of_a_wrong_type(database: Path) -> None:
+    """JSON that is called a web page is JSON all the same."""
+    with FaultyApi(NOW, otherwise=wrong_type) as api:
+        error = failure_of(api, database)
+
+    count_trial("faults", error is None, held(database) == told(NOW))
+
+
+def test_an_open_job_that_is_gone(database: Path) -> None:
+    """A 404 on a job that was open keeps its rows and notes since when it is missing."""
+    with FaultyApi(NOW[:-1]) as api:
+        error = failure_of(api, database)
+
+    missing = rows(database, "select id from telnyx_raw.jobs where missing_since is not null")
+    count_trial(
+        "faults",
+        error is None,
+        missing == [(NOW[-1]["id"],)],
+        held(database) == told([*NOW[:-1], BEFORE[-1]]),
+    )
+
+
+def _listed(api: FaultyApi, number: int) -> bytes:
+    import httpx
+
+    query = {"page[number]": str(number), "page[size]": str(PAGE_SIZE)}
+    return httpx.get(f"{api.url}/phone_numbers/jobs", params=query).content
+
+
+def _with_meta(change: Callable[[Json], Json]) -> Fault:
+    """The good reply with another `meta` on list pages."""
+    import json
+
+    def fault(exchange: Exchange) -> None:
+        body = json.loads(exchange.good.body)
+        if "meta" in body:
+            body["meta"] = change(body["meta"])
+        exchange.reply(replace(exchange.good, body=json.dumps(body).encode()))
+
+    return fault
+
+
+# faults of the clock
+
+
+def test_a_clock_that_steps_back(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the clock set back by a day the rows are exact, and observations keep their order."""
+
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) - timedelta(days=1)
+
+    ((latest,),) = rows(database, "select max(observed_at) from telnyx_raw.job_observations")
+    clock = time.time
+    monkeypatch.setattr(extraction_module, "datetime", Yesterday)
+    monkeypatch.setattr(time, "time", lambda: clock() - 86_400)
+    with FaultyApi(NOW, {0: refusal(429, {"x-ratelimit-reset": "0"})}) as api:
+        error = failure_of(api, database)
+
+    ((observed,),) = rows(
+        database,
+        f"select min(observed_at) from telnyx_raw.jobs where id in ('{NOW[0]['id']}', "
+        f"'{NOW[-1]['id']}')",
+    )
+    count_trial("faults", error is None, held(database) == told(NOW), observed > latest)

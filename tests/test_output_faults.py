@@ -1,0 +1,78 @@
+"""Faults of those who read the output: the sync is done all the same."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fault_trials import (
+    NOW,
+    count_trial,
+)
+from faulty_api import (
+    FaultyApi,
+)
+from support import (
+    access,
+    command,
+    complaint,
+    environment,
+    held,
+    told,
+)
+
+
+@pytest.fixture
+def database(twelve_jobs: Path, tmp_path: Path) -> Path:
+    """A copy of the published file, for one test."""
+    path = tmp_path / "jobs.duckdb"
+    shutil.copy(twelve_jobs, path)
+    return path
+
+
+# faults of the one who reads the output
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_an_output_that_nobody_reads(stream: str, database: Path) -> None:
+    """When the reader of stdout or stderr has gone away the sync is done all the same, quietly."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with FaultyApi(NOW) as api:
+        done = subprocess.run(
+            command("sync", "--database", "jobs.duckdb"),
+            cwd=database.parent,
+            env=environment(database.parent) | access(api),
+            text=True,
+            timeout=60,
+            check=False,
+            **{**streams, stream: writer},
+        )
+    os.close(writer)
+
+    said = (done.stdout or "") + (done.stderr or "")
+    count_trial(
+        "faults", done.returncode == 0, "Traceback" not in said, held(database) == told(NOW)
+    )
+
+
+def test_an_output_that_is_full(database: Path) -> None:
+    """A summary that cannot be written is told of with 74, without a traceback."""
+    with FaultyApi(NOW) as api, Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("sync", "--quiet", "--database", "jobs.duckdb"),
+            cwd=database.parent,
+            env=environment(database.parent) | access(api),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 74
+    assert "output cannot be written" in complaint(done)
