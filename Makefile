@@ -14,7 +14,7 @@ $(PYTHON) -m pip --python $(1)/bin/python install -qq --disable-pip-version-chec
 	pip==$(PIP_VERSION)
 endef
 
-.PHONY: demo notebook notebook-ipynb test test-engines test-schedules lint lock clean
+.PHONY: demo notebook notebook-ipynb test test-trials test-engines test-schedules lint lock clean
 
 demo: .venv/.project
 	$(BIN)/telnyx-jobs sync --demo
@@ -31,6 +31,10 @@ notebook-ipynb: .venv/.notebooks
 
 test: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# kills, faults, readers and random histories, many of each: six minutes
+test-trials: .venv/.dev
+	$(BIN)/pytest --numprocesses auto --dist worksteal tests/trials
 
 # what users read exports with and takes a minute to start: Spark
 test-engines: .venv/.dev

@@ -16,6 +16,7 @@ import pytest
 import sqlglot
 
 from exported_history import HOSTILE, assert_same
+from killed_command import DRIVER
 from postgres import PASSWORD, Server
 from support import (
     Jobs,
@@ -38,14 +39,12 @@ from telnyx_jobs.fake_api import Account
 from telnyx_jobs.plan import plan
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.schema import CHILDREN, LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
-from telnyx_jobs.settings import Scope, Settings
 from telnyx_jobs.summary import Summary
-from telnyx_jobs.sync import new_summary, open_client, sync
+from telnyx_jobs.sync import open_client
 from telnyx_jobs.warehouse import sql_folder
-from test_kills import DRIVER
+from warehouse_syncs import CREDENTIALS, settings_for, sync_to
 
 Row = tuple[Any, ...]
-CREDENTIALS = "DESTINATION__POSTGRES__CREDENTIALS"
 VIEWS = sorted(path.stem for path in (sql_folder() / "views").glob("*.sql"))
 DIALECTS = ("duckdb", "postgres", "redshift", "snowflake", "bigquery", "databricks", "clickhouse")
 OF_EACH_RUN = {
@@ -57,26 +56,6 @@ OF_EACH_RUN = {
     "data_dictionary": {"data_type"},
 }
 """Columns whose values two syncs of the same jobs do not share."""
-
-
-def settings_for(api: Any, folder: Path, target: str, **options: Any) -> Settings:
-    return Settings(
-        database=folder / "jobs.duckdb",
-        base_url=api.url,
-        api_key=api.key,
-        max_retries=0,
-        timeout=10.0,
-        destination=target,
-        **{"scope": Scope(), **options},
-    )
-
-
-def sync_to(api: Any, folder: Path, target: str = "postgres", **options: Any) -> Summary:
-    """One sync into the file, or into the warehouse of the environment."""
-    settings = settings_for(api, folder, target, **options)
-    summary = new_summary(settings.scope.mode, settings.database, target)
-    sync(settings, summary, nothing)
-    return summary
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 
 from fault_trials import NOW, PAGE_SIZE
 from faulty_api import FaultyApi, late, refusal
+from killed_command import DRIVER
 from prepared_process import COMMAND, PreparedProcess
 from support import access, complaint, environment, held, run, sync_once, tally, told
 from telnyx_jobs.exits import STOP_SECONDS
@@ -102,35 +103,6 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
     tally("kills", tried=KILLS, lost=lost)
     assert lost == 0
 
-
-DRIVER = """
-import os, signal, sys
-from importlib import import_module
-
-from telnyx_jobs import cli
-
-module_name, path, is_after, count = sys.argv.pop(1).split(":")
-module = import_module(module_name)
-*owners, name = path.split(".")
-owner = module
-for each in owners:
-    owner = getattr(owner, each)
-real, calls = getattr(owner, name), []
-
-def killed(*arguments, **options):
-    calls.append(1)
-    is_time = len(calls) == int(count)
-    if is_time and is_after == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = real(*arguments, **options)
-    if is_time:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, killed)
-cli.main()
-"""
-"""The command, but it kills itself before or after the n-th call of one function."""
 
 STEPS = {
     "lock": ("telnyx_jobs.sync:FileLock.acquire", 1),

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from killed_command import DRIVER
 from postgres import Server
 from support import Json, access, api_of, command, environment, error, failure, job, numbers, tally
-from test_kills import DRIVER
-from test_warehouses import CREDENTIALS, sync_to
+from warehouse_syncs import CREDENTIALS, sync_to
 
 OPTIONS = ("--quiet", "--destination", "postgres", "--database", "jobs.duckdb", "--page-size", "2")
 HELD = (
