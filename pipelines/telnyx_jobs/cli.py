@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that `--help` is there at once.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -165,7 +166,7 @@ def sync(
         job_types=tuple(job_type or ()),
         is_demo=demo,
     )
-    _lean_pyarrow()
+    _make_lean()
     from telnyx_jobs.sync import new_summary, place_of
     from telnyx_jobs.sync import sync as run_sync
 
@@ -375,12 +376,14 @@ class _NoPandas(MetaPathFinder):
             raise ModuleNotFoundError(name)
 
 
-def _lean_pyarrow() -> None:
-    """Import pyarrow without pandas, 0.3 s and 40 MB that no sync needs, and let it free memory.
+def _make_lean() -> None:
+    """Settings of this process that make a sync faster and smaller.
 
-    It looks for pandas at its first array, and never again in the process. Its own allocator keeps
-    what is freed, 60 MB of it while DuckDB loads.
+    No collection of cycles: what a sync makes in number has none, and looking takes 0.3 s. pyarrow
+    without pandas, 0.3 s and 40 MB that no sync needs: it looks for pandas at its first array, and
+    never again. And with the system's allocator: its own keeps 60 MB of what is freed.
     """
+    gc.disable()
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     finder = _NoPandas()
     sys.meta_path.insert(0, finder)
