@@ -1,5 +1,6 @@
 """The published file and what lies beside it, after runs that end well and others."""
 
+import errno
 import json
 import stat
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from support import (
     sync_once,
     tables,
 )
-from telnyx_jobs.errors import BadConfiguration, KeyRefused, TryAgainLater
+from telnyx_jobs.errors import BadConfiguration, CannotWrite, KeyRefused, TryAgainLater
 
 
 @pytest.fixture
@@ -60,6 +61,22 @@ def test_every_run_leaves_a_line(database: Path) -> None:
     lines = (database.parent / ".jobs.duckdb.state" / "runs.jsonl").read_text().splitlines()
     assert [json.loads(line)["exit_code"] for line in lines] == [0, 77]
     assert [json.loads(line)["published"] for line in lines] == [True, False]
+
+
+def test_a_run_that_could_not_publish_says_so(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line of a run that loaded everything and could not replace the file tells no success."""
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with api_of([job(1)]) as api, pytest.raises(CannotWrite):
+        sync_once(api, database)
+
+    line = json.loads((database.parent / ".jobs.duckdb.state" / "runs.jsonl").read_text())
+    assert (line["published"], line["exit_code"]) == (False, 74)
 
 
 def test_published_runs_are_in_the_file(database: Path) -> None:

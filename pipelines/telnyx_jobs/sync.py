@@ -74,7 +74,13 @@ def sync(
         place.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         # also when it was there before
         place.state.chmod(0o700)
-        with _recorded(place, summary, report), stops_kept(), _locked(place, settings.wait):
+        # once more inside, so that the record has the same exit code
+        with (
+            _recorded(place, summary, report),
+            _disk_errors(place),
+            stops_kept(),
+            _locked(place, settings.wait),
+        ):
             started()
             with _built(settings, report) as build:
                 mask = _mask_to_use(build) if settings.mask_phone_numbers else None
@@ -264,6 +270,7 @@ def _mask_to_use(build: "Build | Destination") -> Mask:
     """The mask of this database; a new one before its first sync only."""
     place = build.place
     if isinstance(build, Build):
+        build.settle()
         kept = mask_of(place.database)
     else:
         kept = _mask_kept(place, build.coverage())

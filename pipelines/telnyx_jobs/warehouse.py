@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import TopologicalSorter
@@ -116,9 +117,7 @@ class Build:
         self.discard()
         self.place.work.mkdir(mode=0o700)
         if self.place.database.exists():
-            with self.place.database.open("rb") as published:
-                wait_for_writers(published, self.place.database)
-                self._set_foreign_wal_aside()
+            with self._settled() as published:
                 _copy(published, self.place.build)
         else:
             _create_empty(self.place.build)
@@ -128,6 +127,20 @@ class Build:
         # rows have no order of their own, and keeping one costs memory
         self._connection.execute("set preserve_insertion_order = false")
         create_tables(self._connection)
+
+    def settle(self) -> None:
+        """See to it that the published file can be read. Raises TryAgainLater as `open` does."""
+        if self.place.database.exists():
+            with self._settled():
+                pass
+
+    @contextmanager
+    def _settled(self) -> Iterator[BinaryIO]:
+        """The published file, which nobody writes into, and no WAL of anybody beside it."""
+        with self.place.database.open("rb") as published:
+            wait_for_writers(published, self.place.database, seconds=WRITER_SECONDS)
+            self._set_foreign_wal_aside()
+            yield published
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -272,7 +285,7 @@ def insert_run(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequenc
     connection.execute(f"insert into {RAW_SCHEMA}.{table.name} values ({marks})", row)
 
 
-def wait_for_writers(published: BinaryIO, path: Path, *, seconds: float = WRITER_SECONDS) -> None:
+def wait_for_writers(published: BinaryIO, path: Path, *, seconds: float) -> None:
     """Returns when nobody writes into the file; until it is closed nobody can begin to.
 
     The lock is DuckDB's own, shared with those that read. Raises TryAgainLater.

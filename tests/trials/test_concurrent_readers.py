@@ -261,6 +261,26 @@ def test_a_wal_that_somebody_left_is_moved_away(database: Path) -> None:
     assert rows(database, "select 1 from duckdb_tables() where table_name = 'mine'") == []
 
 
+def test_a_wal_of_an_older_masked_file_is_moved_away_too(database: Path) -> None:
+    """A WAL that fits the file no more does not keep a sync from the file's own mask."""
+
+    def masked(generation: int) -> int:
+        options = ("sync", "--mask-phone-numbers", "--database", database.name)
+        with api_of(_generation(generation)) as api:
+            return run(database.parent, *options, environ=access(api)).returncode
+
+    assert masked(1) == 0
+    with _writer(database.parent) as writer:
+        writer.kill()
+        writer.wait()
+    older = wal_of(database).read_bytes()
+    assert masked(2) == 0
+    wal_of(database).write_bytes(older)
+
+    assert masked(3) == 0
+    tally("writers into the file")
+
+
 def test_a_file_that_somebody_writes_into_is_not_copied(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
