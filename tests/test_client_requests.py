@@ -1,5 +1,6 @@
 """What the client sends, to whom, and what it makes of a good answer."""
 
+import json
 from urllib.parse import unquote
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from client_trials import IDS, JOBS, KEY, LIST, client_for, failure_of, ids_of, page_of
 from faulty_api import (
     FaultyApi,
+    whole,
 )
 from telnyx_jobs.client import (
     Client,
@@ -120,6 +122,17 @@ def test_empty_account() -> None:
         page = page_of(api)
 
     assert page == Page([], 0, 0)
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("meta", [{"total_pages": 1, "total_results": 0}, {"total_pages": 1}])
+def test_empty_account_of_one_page(meta: dict[str, int]) -> None:
+    """An account without jobs may be told as one page, with none on it."""
+    body = json.dumps({"data": [], "meta": meta}).encode()
+    with FaultyApi([], {0: whole(200, body)}) as api:
+        page = page_of(api)
+
+    assert page.records == []
     assert len(api.requests) == 1
 
 
