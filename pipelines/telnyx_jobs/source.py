@@ -1,7 +1,8 @@
 """The dlt source: one extraction as Arrow tables, with the hints that keep them exact.
 
-Each table is merged by its key. The children of a job are replaced whole: a marker row per job
-makes dlt delete the job's old rows, also where an array has become empty, and is never stored.
+Each table is merged by its key; a first load, into empty tables, appends. The children of a job are
+replaced whole: a marker row per job makes dlt delete the job's old rows, also where an array has
+become empty, and is never stored.
 """
 
 import logging
@@ -22,7 +23,6 @@ from telnyx_jobs.stored import Query
 
 PIPELINE_NAME = "telnyx_jobs"
 SOURCE_NAME = "telnyx"
-_DLT_TYPES = {"json": "json", "bool": "bool"}
 _REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
@@ -82,9 +82,7 @@ def kept_coverage(query: Query) -> dict[str, Any]:
 
 def _with_hints(table: Table, rows: pa.Table, is_first_load: bool) -> Any:
     columns: dict[str, Any] = {
-        column.name: {"data_type": _DLT_TYPES[column.type]}
-        for column in table.columns
-        if column.type == "json"
+        column.name: {"data_type": "json"} for column in table.columns if column.type == "json"
     }
     if MARKER in table.column_names and not is_first_load:
         columns[MARKER] = {"hard_delete": True}
