@@ -29,6 +29,7 @@ VIEWS = {
         " job_created_at job_updated_at error_code error_title error_detail error_pointer"
         " error_pointer_pattern error_parameter error_url"
     ),
+    "error_pointers": "error_pointer error_pointer_pattern error_count",
     "failure_rates_by_error_code": (
         "error_code error_title failed_operation_count settled_operation_count failure_rate"
         " job_count phone_number_count first_failed_at last_failed_at failure_rate_low"

@@ -236,6 +236,18 @@ def titles(history: list[Json], fault: Row, *parts: Callable[[Json], str | None]
     )
 
 
+def pointers(history: list[Json]) -> list[Row]:
+    """Return the rows of error_pointers."""
+    told = [
+        (pointer(error), pattern(error))
+        for job in history
+        for failure in operations(job, "failed")
+        for error in failure.get("errors") or []
+    ]
+    named = Counter(pair for pair in told if pair[0] is not None)
+    return by_text((*pair, count) for pair, count in named.items())
+
+
 def groups(jobs: Iterable[Json], key: Callable[[Json], Hashable]) -> dict[Any, list[Json]]:
     """Return the jobs of each key."""
     grouped = defaultdict(list)
@@ -422,6 +434,7 @@ DURATIONS = (
 
 # view -> the columns compared, and the same rows in plain Python
 EXPECTED: dict[str, tuple[str, Callable[[list[Json]], list[Row]]]] = {
+    "error_pointers": ("*", pointers),
     "failure_rates_by_error_code": (f"error_code, error_title, {FIGURES}", with_titles),
     "failure_rates_by_pointer": (
         f"error_pointer_pattern, {FIGURES}",

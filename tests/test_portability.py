@@ -61,7 +61,7 @@ def test_view_is_carried_to_the_warehouse(view: str, warehouse: str) -> None:
 @pytest.mark.parametrize("warehouse", sorted({*WAREHOUSES} - REPLACES_ONCE))
 def test_pattern_needs_no_flag_elsewhere(warehouse: str) -> None:
     """Where every match is replaced anyway, regexp_replace has three arguments."""
-    statement = parse_one(carried("job_operation_errors", warehouse), read=warehouse)
+    statement = parse_one(carried("error_pointers", warehouse), read=warehouse)
 
     (replacement,) = statement.find_all(exp.RegexpReplace)
     arguments = {name for name, value in replacement.args.items() if isinstance(value, exp.Expr)}
@@ -70,7 +70,7 @@ def test_pattern_needs_no_flag_elsewhere(warehouse: str) -> None:
 
 def test_pattern_replaces_every_index_in_postgres() -> None:
     """PostgreSQL, like DuckDB, replaces the first match alone without 'g'."""
-    assert "'/*/', 'g')" in carried("job_operation_errors", "postgres")
+    assert "'/*/', 'g')" in carried("error_pointers", "postgres")
 
 
 @pytest.mark.parametrize(

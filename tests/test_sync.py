@@ -39,7 +39,7 @@ def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
         )
     ]
     with_rows = {name for name in views if rows(database, f"select 1 from telnyx.{name} limit 1")}
-    assert len(views) == 16
+    assert len(views) == 17
     assert with_rows == {"data_dictionary", "sync_runs"}
     assert (summary.pages, summary.requests, summary.published) == (1, 1, True)
 

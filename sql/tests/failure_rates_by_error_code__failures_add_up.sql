@@ -2,20 +2,38 @@
 -- row's rate is a share within its bounds, never NaN. Both in one query: the view is read once.
 with
 
+failed as (
+    select count(*) as operation_count
+    from telnyx_raw.job_operations
+    where outcome = 'failed'
+),
+
+codes as (
+    select distinct
+        job_id,
+        operation_position,
+        code
+    from telnyx_raw.job_operation_errors
+),
+
+code_counts as (
+    select
+        job_id,
+        operation_position,
+        count(*) as code_count
+    from codes
+    group by job_id, operation_position
+),
+
+further_codes as (
+    select coalesce(sum(code_count - 1), 0) as code_count
+    from code_counts
+),
+
 expected as (
-    select count(*) as failed_operation_count
-    from (
-        select distinct
-            operations.job_id,
-            operations.position,
-            errors.code
-        from telnyx_raw.job_operations as operations
-        left join telnyx_raw.job_operation_errors as errors
-            on
-                operations.job_id = errors.job_id
-                and operations.position = errors.operation_position
-        where operations.outcome = 'failed'
-    ) as failures
+    select failed.operation_count + further_codes.code_count as failed_operation_count
+    from failed
+    cross join further_codes
 ),
 
 rates as (

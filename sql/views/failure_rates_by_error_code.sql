@@ -4,7 +4,10 @@ create or replace view telnyx.failure_rates_by_error_code as
 with
 
 jobs as (
-    select settled_count
+    select
+        job_id,
+        updated_at,
+        settled_count
     from telnyx.jobs
 ),
 
@@ -13,9 +16,8 @@ failed_operations as (
         job_id,
         position,
         phone_number_id,
-        phone_number,
-        job_updated_at
-    from telnyx.job_operations
+        phone_number
+    from telnyx_raw.job_operations
     where outcome = 'failed'
 ),
 
@@ -23,9 +25,9 @@ errors as (
     select
         job_id,
         operation_position,
-        error_code,
-        error_title
-    from telnyx.job_operation_errors
+        code as error_code,
+        title as error_title
+    from telnyx_raw.job_operation_errors
 ),
 
 settled as (
@@ -34,20 +36,29 @@ settled as (
 ),
 
 -- Distinct: an operation counts once per code, however many errors it carries.
+error_codes as (
+    select distinct
+        job_id,
+        operation_position,
+        error_code
+    from errors
+),
+
 -- Left join: a failed operation without any error keeps a row.
 failures as (
-    select distinct
+    select
         failed_operations.job_id,
         failed_operations.position,
-        failed_operations.job_updated_at,
+        jobs.updated_at as job_updated_at,
         coalesce(failed_operations.phone_number_id, failed_operations.phone_number)
             as phone_number_key,
-        errors.error_code
+        error_codes.error_code
     from failed_operations
-    left join errors
+    left join jobs on failed_operations.job_id = jobs.job_id
+    left join error_codes
         on
-            failed_operations.job_id = errors.job_id
-            and failed_operations.position = errors.operation_position
+            failed_operations.job_id = error_codes.job_id
+            and failed_operations.position = error_codes.operation_position
 ),
 
 counted as (

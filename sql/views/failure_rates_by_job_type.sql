@@ -5,6 +5,7 @@ with
 
 jobs as (
     select
+        job_id,
         job_type,
         updated_at,
         settled_count,
@@ -14,9 +15,9 @@ jobs as (
 
 failed_operations as (
     select
-        job_type,
+        job_id,
         coalesce(phone_number_id, phone_number) as phone_number_key
-    from telnyx.job_operations
+    from telnyx_raw.job_operations
     where outcome = 'failed'
 ),
 
@@ -34,10 +35,11 @@ counted as (
 
 phone_number_counts as (
     select
-        job_type,
-        count(distinct phone_number_key) as phone_number_count
+        jobs.job_type,
+        count(distinct failed_operations.phone_number_key) as phone_number_count
     from failed_operations
-    group by job_type
+    left join jobs on failed_operations.job_id = jobs.job_id
+    group by jobs.job_type
 ),
 
 rated as (

@@ -4,7 +4,10 @@ create or replace view telnyx.failure_rates_by_pointer as
 with
 
 jobs as (
-    select settled_count
+    select
+        job_id,
+        updated_at,
+        settled_count
     from telnyx.jobs
 ),
 
@@ -13,18 +16,18 @@ failed_operations as (
         job_id,
         position,
         phone_number_id,
-        phone_number,
-        job_updated_at
-    from telnyx.job_operations
+        phone_number
+    from telnyx_raw.job_operations
     where outcome = 'failed'
 ),
 
 errors as (
     select
-        job_id,
-        operation_position,
-        error_pointer_pattern
-    from telnyx.job_operation_errors
+        errors.job_id,
+        errors.operation_position,
+        pointers.error_pointer_pattern
+    from telnyx_raw.job_operation_errors as errors
+    left join telnyx.error_pointers as pointers on errors.source_pointer = pointers.error_pointer
 ),
 
 settled as (
@@ -33,20 +36,29 @@ settled as (
 ),
 
 -- Distinct: an operation counts once per pattern, however many errors it carries.
+error_patterns as (
+    select distinct
+        job_id,
+        operation_position,
+        error_pointer_pattern
+    from errors
+),
+
 -- Left join: a failed operation without any error keeps a row.
 failures as (
-    select distinct
+    select
         failed_operations.job_id,
         failed_operations.position,
-        failed_operations.job_updated_at,
+        jobs.updated_at as job_updated_at,
         coalesce(failed_operations.phone_number_id, failed_operations.phone_number)
             as phone_number_key,
-        errors.error_pointer_pattern
+        error_patterns.error_pointer_pattern
     from failed_operations
-    left join errors
+    left join jobs on failed_operations.job_id = jobs.job_id
+    left join error_patterns
         on
-            failed_operations.job_id = errors.job_id
-            and failed_operations.position = errors.operation_position
+            failed_operations.job_id = error_patterns.job_id
+            and failed_operations.position = error_patterns.operation_position
 ),
 
 counted as (

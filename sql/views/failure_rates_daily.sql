@@ -17,17 +17,18 @@ failed_operations as (
     select
         job_id,
         position
-    from telnyx.job_operations
+    from telnyx_raw.job_operations
     where outcome = 'failed'
 ),
 
 errors as (
     select
-        job_id,
-        operation_position,
-        error_code,
-        error_pointer_pattern
-    from telnyx.job_operation_errors
+        errors.job_id,
+        errors.operation_position,
+        errors.code as error_code,
+        pointers.error_pointer_pattern
+    from telnyx_raw.job_operation_errors as errors
+    left join telnyx.error_pointers as pointers on errors.source_pointer = pointers.error_pointer
 ),
 
 settled as (
@@ -40,21 +41,30 @@ settled as (
 ),
 
 -- Distinct: an operation counts once per code and pattern, however many errors it carries.
+error_kinds as (
+    select distinct
+        job_id,
+        operation_position,
+        error_code,
+        error_pointer_pattern
+    from errors
+),
+
 -- Left join: a failed operation without any error keeps a row.
 failures as (
-    select distinct
+    select
         failed_operations.job_id,
         failed_operations.position,
         jobs.day,
         jobs.job_type,
-        errors.error_code,
-        errors.error_pointer_pattern
+        error_kinds.error_code,
+        error_kinds.error_pointer_pattern
     from failed_operations
     left join jobs on failed_operations.job_id = jobs.job_id
-    left join errors
+    left join error_kinds
         on
-            failed_operations.job_id = errors.job_id
-            and failed_operations.position = errors.operation_position
+            failed_operations.job_id = error_kinds.job_id
+            and failed_operations.position = error_kinds.operation_position
 ),
 
 counted as (

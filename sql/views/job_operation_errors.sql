@@ -36,53 +36,37 @@ jobs as (
     from telnyx_raw.jobs
 ),
 
--- Doubled slashes give every token a pair of its own (a/0/1 becomes /a//0//1/), so that
--- neighbouring indexes are both found in one pass; regular expressions here cannot look ahead.
-starred as (
+pointers as (
     select
-        *,
-        regexp_replace(
-            '/' || replace(error_pointer, '/', '//') || '/',
-            '/(0|[1-9][0-9]*)/',
-            '/*/',
-            'g'
-        ) as starred_pointer
-    from errors
-),
-
--- Back again: drop the outer slashes, halve the inner ones.
-patterned as (
-    select
-        *,
-        replace(
-            substr(starred_pointer, 2, length(starred_pointer) - 2), '//', '/'
-        ) as error_pointer_pattern
-    from starred
+        error_pointer,
+        error_pointer_pattern
+    from telnyx.error_pointers
 ),
 
 final as (
     select
-        patterned.job_id,
-        patterned.operation_position,
-        patterned.error_position,
+        errors.job_id,
+        errors.operation_position,
+        errors.error_position,
         failed_operations.phone_number_id,
         failed_operations.phone_number,
         jobs.job_type,
         jobs.job_created_at,
         jobs.job_updated_at,
-        patterned.error_code,
-        patterned.error_title,
-        patterned.error_detail,
-        patterned.error_pointer,
-        patterned.error_pointer_pattern,
-        patterned.error_parameter,
-        patterned.error_url
-    from patterned
+        errors.error_code,
+        errors.error_title,
+        errors.error_detail,
+        errors.error_pointer,
+        pointers.error_pointer_pattern,
+        errors.error_parameter,
+        errors.error_url
+    from errors
     left join failed_operations
         on
-            patterned.job_id = failed_operations.job_id
-            and patterned.operation_position = failed_operations.operation_position
-    left join jobs on patterned.job_id = jobs.job_id
+            errors.job_id = failed_operations.job_id
+            and errors.operation_position = failed_operations.operation_position
+    left join jobs on errors.job_id = jobs.job_id
+    left join pointers on errors.error_pointer = pointers.error_pointer
 )
 
 select * from final;
