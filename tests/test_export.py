@@ -15,9 +15,9 @@ import pytest
 
 from exported_history import assert_same, columns, raw, sync_history
 from support import api_of, failure, job, numbers, sync_once
-from telnyx_jobs import export as exporting
+from telnyx_jobs import export_folder as exporting
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.export import export
+from telnyx_jobs.export_folder import export
 from telnyx_jobs.schema import TABLES, Table
 
 
@@ -168,7 +168,13 @@ def test_without_an_exchange_of_names_two_renames_do(
     assert {path.name for path in tmp_path.iterdir() if "export" in path.name} == {"export"}
 
 
-@pytest.mark.parametrize("step", ["_write_table", "spark_views", "_hand_over", "_swap_in"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        *("export._write_table", "export.spark_views"),
+        *("export_folder._hand_over", "export_folder._swap_in"),
+    ],
+)
 def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_path: Path) -> None:
     """After a kill at any step the old export is byte for byte there; the next one tidies up."""
     folder = tmp_path / "export"
@@ -178,9 +184,9 @@ def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_pa
         [
             *(sys.executable, "-c"),
             "import os, signal, sys; from pathlib import Path\n"
-            "from telnyx_jobs import export\n"
-            f"export.{step} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "export.export(Path(sys.argv[1]), Path(sys.argv[2]), 'killed')",
+            "from telnyx_jobs import export, export_folder\n"
+            f"{step} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "export_folder.export(Path(sys.argv[1]), Path(sys.argv[2]), 'killed')",
             *(str(small), str(folder)),
         ],
         env=os.environ | {"PYTHONPATH": str(Path(exporting.__file__).parents[1])},
@@ -269,12 +275,12 @@ def test_the_command_tells_what_it_wrote(database: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("to", "code"), [("s3://bucket/folder", 2), ("file/export", 74), (".", 78)]
+    ("to", "code"), [("gs://bucket/folder", 2), ("s3://", 2), ("file/export", 74), (".", 78)]
 )
 def test_what_cannot_be_written_has_its_exit_code(
     to: str, code: int, database: Path, tmp_path: Path
 ) -> None:
-    """An address is wrong usage, a place inside a file cannot be written, other content is kept."""
+    """No other store is known, a place inside a file cannot be written, other content is kept."""
     (tmp_path / "file").write_text("")
     done = run(tmp_path, "--to", to, database=database)
 

@@ -285,22 +285,40 @@ def verify(
 @app.command(context_settings=_FROM_ENVIRONMENT)
 def export(
     to: Annotated[
-        str, typer.Option(help="The folder to write; an export there is replaced.", metavar="DIR")
+        str,
+        typer.Option(
+            help="The folder to write, or s3://bucket/prefix; an export there is replaced.",
+            metavar="DIR",
+        ),
     ],
     database: Database = Path(DEFAULT_DATABASE),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the published file out: the tables as Parquet, the views as Spark SQL."""
-    from telnyx_jobs.export import export as run_export
     from telnyx_jobs.sync import new_run_id
 
-    if "://" in to:
-        raise typer.BadParameter(f"'{to}' is no folder: export to one, and copy it from there")
     run_id = new_run_id(datetime.now(UTC))
-    with _reporting(run_id, quiet) as report:
-        exported = run_export(database.absolute(), Path(to), run_id, report)
-    print(dumps(exported.as_json() | {"folder": to}) if json else exported_to(exported, to))
+    place = {"folder": to}
+    if "://" not in to:
+        from telnyx_jobs.export_folder import export as to_folder
+
+        with _reporting(run_id, quiet) as report:
+            exported = to_folder(database.absolute(), Path(to), run_id, report)
+    else:
+        from telnyx_jobs.export_bucket import export as to_bucket
+        from telnyx_jobs.export_bucket import location
+        from telnyx_jobs.s3 import Address
+
+        try:
+            address = Address.of(to)
+        except ValueError as wrong:
+            raise typer.BadParameter(str(wrong)) from None
+        with _reporting(run_id, quiet) as report:
+            exported = to_bucket(database.absolute(), address, run_id, report)
+        place["location"] = location(address, run_id)
+    lies_at = place.get("location", to)
+    print(dumps(exported.as_json() | place) if json else exported_to(exported, lies_at))
 
 
 @app.command("report", context_settings=_FROM_ENVIRONMENT)

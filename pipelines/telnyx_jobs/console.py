@@ -58,14 +58,14 @@ def checked(findings: Sequence["Finding"]) -> str:
     return "\n".join(f"{found.state:<8} {found.name:<9} {found.told}" for found in findings)
 
 
-def exported_to(exported: "Exported", folder: str) -> str:
-    """What an export holds, for a person."""
-    lines = [f"Exported to {folder}"]
+def exported_to(exported: "Exported", place: str) -> str:
+    """What an export holds, and where it lies, for a person."""
+    lines = [f"Exported to {place}"]
     for name, table in exported.tables.items():
         lines.append(
             f"  {name:<21}{table.rows:>12,} rows{table.files:>7,} files{table.bytes:>16,} bytes"
         )
-    lines.append(f"  and {len(exported.views)} views: see {folder}/README.md")
+    lines.append(f"  and {len(exported.views)} views: see {place}/README.md")
     return "\n".join(lines)
 
 

@@ -31,6 +31,7 @@ _SENTENCES = {
     "test": "testing the data",
     "publish": "publishing {database}",
     "table": "writing {name}",
+    "upload": "uploaded {done:,} of {total:,} files",
     "warning": "{message}",
 }
 _LASTING = {"demo", "warning"}

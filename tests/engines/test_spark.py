@@ -10,7 +10,8 @@ import pytest
 
 from exported_history import assert_same, columns, raw, sync_history
 from support import rows
-from telnyx_jobs.export import ROOT_VARIABLE, export
+from telnyx_jobs.export_folder import export
+from telnyx_jobs.export_scripts import ROOT_VARIABLE
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
 from telnyx_jobs.warehouse import sql_folder
 
