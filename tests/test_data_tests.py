@@ -1,7 +1,9 @@
 """The data tests in sql/tests, each tried on what it is there to find."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
@@ -15,7 +17,9 @@ from raw_account import (
     add_failed_job,
     add_job,
     offending_rows,
+    open_account,
 )
+from telnyx_jobs.warehouse import failed_tests
 
 # --- data tests ------------------------------------------------------------------------------
 
@@ -199,3 +203,20 @@ def test_data_test_finds_a_rate_that_is_no_share(
 
     ((*found, _, _, _),) = offending_rows(con, f"{view}__failures_add_up")
     assert found == [*[None] * len(key.split(", ")), 1, 0, 1, 1]
+
+
+def test_data_tests_get_the_memory_that_they_need(tmp_path: Path) -> None:
+    """A data test that does not fit into the memory of a build is run all the same."""
+    with open_account(tmp_path / "account.duckdb") as con:
+        con.execute(
+            "insert into telnyx_raw.job_operation_errors (job_id, operation_position, position)"
+            " select range::varchar, 0, 0 from range(100_000)"
+        )
+        con.execute("checkpoint")
+        # nothing can go to the disk in its place
+        con.execute("set temp_directory = ''")
+        con.execute("set memory_limit = '4MB'")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            offending_rows(con, "job_operation_errors__key_is_unique")
+
+        assert len(failed_tests(con)["job_operation_errors__have_their_operation"]) == 5

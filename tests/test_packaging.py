@@ -46,6 +46,7 @@ LAYERS = [
     "flatten",
     "models",
     "jsontext",
+    "lean",
     "settings",
     "summary",
     "progress",
@@ -62,7 +63,16 @@ SLOW_TO_IMPORT = {
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_no_slow_library(option: str) -> None:
     """What needs no data answers at once, without a library that takes long to import."""
-    assert _imported_by(option) & SLOW_TO_IMPORT == set()
+    assert {name.partition(".")[0] for name in _imported_by(option)} & SLOW_TO_IMPORT == set()
+
+
+def test_a_sync_does_without_pandas_and_numpy(tmp_path: Path) -> None:
+    """What others import only where it is there stays out: half a second and 50 MB of each sync."""
+    database = tmp_path / "jobs.duckdb"
+    imported = _imported_by("sync", "--demo", "--quiet", "--database", str(database))
+    assert "dlt.pipeline" in imported
+    # their own names are there too, of each attempt
+    assert [name for name in imported if name.startswith(("pandas.", "numpy."))] == []
 
 
 def test_imports_go_down_the_layers() -> None:
@@ -93,19 +103,19 @@ def test_only_the_command_line_knows_the_demo_api() -> None:
     assert importers - {"fake_api"} == {"cli"}
 
 
-def _imported_by(option: str) -> set[str]:
-    """Names of the top-level packages that the command imports."""
+def _imported_by(*arguments: str) -> set[str]:
+    """Dotted names of the modules that the command imports, or tries to."""
     ended = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "telnyx_jobs", option],
+        [sys.executable, "-X", "importtime", "-m", "telnyx_jobs", *arguments],
         env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
         text=True,
         check=True,
     )
     # lines as `import time:       120 |        340 |   json.decoder`
-    names = [line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()]
+    names = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "telnyx_jobs.cli" in names
-    return {name.partition(".")[0] for name in names}
+    return names
 
 
 def _imports_among(modules: list[str]) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,10 @@
 Commands import what they need when they run, so that `--help` is there at once.
 """
 
-import gc
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from importlib.abc import MetaPathFinder
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
@@ -20,6 +17,7 @@ from telnyx_jobs import __version__
 from telnyx_jobs.console import checked, exported_to, print_table, standing, synced
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.exits import run_and_exit
+from telnyx_jobs.lean import import_without_extras, make_lean
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_DATABASE,
@@ -166,7 +164,10 @@ def sync(
         job_types=tuple(job_type or ()),
         is_demo=demo,
     )
-    _make_lean()
+    make_lean()
+    if destination == DUCKDB:
+        # a warehouse's driver may need them
+        import_without_extras()
     from telnyx_jobs.sync import new_summary, place_of
     from telnyx_jobs.sync import sync as run_sync
 
@@ -384,31 +385,6 @@ def _access(demo: bool, base_url: str, report: "Report") -> Iterator[_Access]:
     with serve(lambda: account.jobs(datetime.now(UTC))) as api:
         report("demo", url=api.url)
         yield _Access(api.url, api.key)
-
-
-class _NoPandas(MetaPathFinder):
-    """Answers that pandas is not installed."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
-def _make_lean() -> None:
-    """Settings of this process that make a sync faster and smaller.
-
-    No collection of cycles: what a sync makes in number has none, and looking takes 0.3 s. pyarrow
-    without pandas, 0.3 s and 40 MB that no sync needs: it looks for pandas at its first array, and
-    never again. And with the system's allocator: its own keeps 60 MB of what is freed.
-    """
-    gc.disable()
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    import pyarrow
-
-    pyarrow.array([])
-    sys.meta_path.remove(finder)
 
 
 def _reporting(run_id: str, quiet: bool) -> AbstractContextManager["Report"]:

@@ -7,12 +7,22 @@ child table: the load deletes a job's old rows by it, also where an array has be
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from telnyx_jobs.models import ErrorSource, JobError, Record, Rejected
+from telnyx_jobs.models import (
+    ErrorSource,
+    FailedOperation,
+    JobError,
+    Operation,
+    PhoneNumber,
+    Record,
+    Rejected,
+)
 from telnyx_jobs.schema import (
     CHILDREN,
     JOB_OBSERVATIONS,
@@ -21,6 +31,7 @@ from telnyx_jobs.schema import (
     JOB_PHONE_NUMBERS,
     JOBS,
     LOADED,
+    MARKER,
     REJECTED_RECORDS,
     Table,
 )
@@ -33,6 +44,8 @@ _ARROW_TYPES = {
     "double": pa.float64(),
     "bool": pa.bool_(),
 }
+_Member = PhoneNumber | Operation | FailedOperation
+"""What an array of a job holds: a number asked for, or what became of it."""
 
 
 @dataclass(slots=True)
@@ -146,39 +159,42 @@ def _json(value: Any) -> str | None:
 
 
 def _phone_numbers(observed: Sequence[Observed]) -> pa.Table:
-    job_ids: list[str] = []
-    positions: list[int] = []
-    ids: list[str | None] = []
-    numbers: list[str | None] = []
-    for job in (o.record.job for o in observed):
-        asked_for = job.phone_numbers or ()
-        job_ids += [job.id] * len(asked_for)
-        positions += range(len(asked_for))
-        ids += [number.id for number in asked_for]
-        numbers += [number.phone_number for number in asked_for]
-    not_marked = [None] * len(job_ids)
-    return _from_columns(JOB_PHONE_NUMBERS, (job_ids, positions, ids, numbers, not_marked))
+    jobs = [o.record.job for o in observed]
+    keys = {"job_id": [job.id for job in jobs]}
+    return _numbers(JOB_PHONE_NUMBERS, keys, [job.phone_numbers or () for job in jobs])
 
 
 def _operations(observed: Sequence[Observed]) -> pa.Table:
-    job_ids: list[str] = []
-    outcomes: list[str] = []
-    positions: list[int] = []
-    ids: list[str | None] = []
-    numbers: list[str | None] = []
-    for job in (o.record.job for o in observed):
+    arrays: list[tuple[str, str, Sequence[_Member]]] = [
+        (job.id, outcome, operations or ())
+        for job in (o.record.job for o in observed)
         for outcome, operations in (
-            ("successful", job.successful_operations or ()),
-            ("pending", job.pending_operations or ()),
-            ("failed", job.failed_operations or ()),
-        ):
-            job_ids += [job.id] * len(operations)
-            outcomes += [outcome] * len(operations)
-            positions += range(len(operations))
-            ids += [operation.id for operation in operations]
-            numbers += [operation.phone_number for operation in operations]
-    not_marked = [None] * len(job_ids)
-    return _from_columns(JOB_OPERATIONS, (job_ids, outcomes, positions, ids, numbers, not_marked))
+            ("successful", job.successful_operations),
+            ("pending", job.pending_operations),
+            ("failed", job.failed_operations),
+        )
+    ]
+    keys = {"job_id": [array[0] for array in arrays], "outcome": [array[1] for array in arrays]}
+    return _numbers(JOB_OPERATIONS, keys, [array[2] for array in arrays])
+
+
+def _numbers(
+    table: Table, keys: Mapping[str, Sequence[str]], arrays: Sequence[Sequence[_Member]]
+) -> pa.Table:
+    """A row for each member of the arrays: its array's keys, its place there, what it says.
+
+    Only what it says becomes Python objects one by one; a backfill has millions of members.
+    """
+    members = [member for array in arrays for member in array]
+    starts = pa.array([0, *accumulate(map(len, arrays))], pa.int32())
+    ids = pa.array([member.id for member in members], pa.string())
+    array_of_member = pc.list_parent_indices(pa.ListArray.from_arrays(starts, ids))
+    columns = {name: pa.array(key, pa.string()).take(array_of_member) for name, key in keys.items()}
+    columns["position"] = pc.subtract(pa.arange(0, len(ids)), starts.take(array_of_member))
+    columns["phone_number_id"] = ids
+    columns["phone_number"] = pa.array([member.phone_number for member in members], pa.string())
+    columns[MARKER] = pa.nulls(len(ids), pa.bool_())
+    return pa.Table.from_pydict(columns, schema=arrow_schema(table))
 
 
 def _errors(observed: Sequence[Observed]) -> pa.Table:

@@ -18,6 +18,7 @@ from dlt.extract import DltResource
 
 from telnyx_jobs.extraction import Extraction
 from telnyx_jobs.flatten import arrow_schema
+from telnyx_jobs.lean import give_memory_back
 from telnyx_jobs.schema import LOADED, MARKER, RAW_SCHEMA, TABLES, Table
 from telnyx_jobs.stored import Query
 
@@ -62,6 +63,8 @@ def _records(extraction: Extraction) -> Iterator[Any]:
             if table.name in tables:
                 yield _with_hints(table, tables.pop(table.name), extraction.is_first_load)
     state["coverage"] = extraction.coverage()
+    # before the load, which needs its own
+    give_memory_back()
 
 
 def kept_coverage(query: Query) -> dict[str, Any]:
@@ -98,9 +101,18 @@ def _with_hints(table: Table, rows: pa.Table, is_first_load: bool) -> Any:
     return dlt.mark.with_hints(rows, hints, create_table_variant=True)
 
 
-def _is_surprise(record: logging.LogRecord) -> bool:
+_NO_SURPRISE = (
     # JSON columns travel as Arrow text, and dlt says so for each batch
-    return "several column hints were different" not in record.getMessage()
+    "several column hints were different",
+    # an exception says so too
+    "retried in load",
+    "was not fully loaded",
+)
+
+
+def _is_surprise(record: logging.LogRecord) -> bool:
+    # what comes with an exception is raised too, and told where it ends
+    return not record.exc_info and not any(text in record.getMessage() for text in _NO_SURPRISE)
 
 
 logging.getLogger("dlt").addFilter(_is_surprise)

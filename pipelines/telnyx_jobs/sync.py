@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
 from telnyx_jobs.settings import DUCKDB, Settings, prepare_dlt
 from telnyx_jobs.spool import Spool
 from telnyx_jobs.summary import Mode, Summary
-from telnyx_jobs.warehouse import Build, Place, checked_place, connect
+from telnyx_jobs.warehouse import Build, Place, checked_place, connect, lift_memory_limit
 
 if TYPE_CHECKING:
     from telnyx_jobs.destination import Destination
@@ -123,20 +124,16 @@ def _sync(
     report: Report,
     mask: Mask | None,
 ) -> None:
-    spool = Spool(build.place.spool)
-    extraction: Extraction | None = None
-    while extraction is None or not extraction.is_done:
+    with ThreadPoolExecutor(1) as ahead:
+        # it takes half a second, while the file is copied
+        ahead.submit(_import_dlt)
         build.open()
-        if extraction is None:
-            extraction = Extraction(
-                client,
-                build.stored(),
-                spool,
-                settings.scope,
-                summary,
-                report,
-                mask.fingerprint if mask else None,
-            )
+    spool = Spool(build.place.spool)
+    fingerprint = mask.fingerprint if mask else None
+    extraction = Extraction(
+        client, build.stored(), spool, settings.scope, summary, report, fingerprint
+    )
+    while True:
         _load(build, extraction)
         report("test")
         build.finish()
@@ -145,13 +142,20 @@ def _sync(
         build.publish()
         summary.published = True
         spool.clear()
+        if extraction.is_done:
+            break
+        build.open()
     if extraction.stopped_by:
         raise extraction.stopped_by
 
 
+def _import_dlt() -> None:
+    prepare_dlt()
+    import telnyx_jobs.source  # noqa: F401
+
+
 def _load(build: "Build | Destination", extraction: Extraction) -> None:
     """One package of the extraction into the build, by dlt with a fresh working folder."""
-    prepare_dlt()
     from dlt.pipeline.exceptions import PipelineStepFailed
 
     from telnyx_jobs.source import pipeline_into, telnyx_jobs
@@ -159,7 +163,16 @@ def _load(build: "Build | Destination", extraction: Extraction) -> None:
     pipeline = pipeline_into(build.dlt_destination(), build.place.work)
     try:
         source = build.prepared(telnyx_jobs(extraction))
-        pipeline.run(source, loader_file_format=build.loader_file_format)
+        try:
+            pipeline.run(source, loader_file_format=build.loader_file_format)
+        except PipelineStepFailed as failed:
+            if not (
+                isinstance(build, Build) and isinstance(_cause(failed), duckdb.OutOfMemoryException)
+            ):
+                raise
+            # a job of many megabytes, say; dlt goes on with what is not loaded yet
+            lift_memory_limit(build.connection)
+            pipeline.load()
     except PipelineStepFailed as failed:
         raise _cause(failed) from failed
 
