@@ -224,11 +224,13 @@ def _new_failures(build: "Build | Destination", summary: Summary) -> list[dict[s
     # only a job that this run saw changed can fail in a new way, or one that a killed run has left
     since = min(summary.started_at, build.left_from or summary.started_at)
     found = build.query(
-        "select distinct errors.error_code, errors.error_pointer_pattern "
+        "select distinct errors.code, pointers.error_pointer_pattern "
         f"from {RAW_SCHEMA}.job_operations as operations "
         f"inner join {RAW_SCHEMA}.jobs as jobs on operations.job_id = jobs.id "
-        "left join telnyx.job_operation_errors as errors "
+        f"left join {RAW_SCHEMA}.job_operation_errors as errors "
         "on operations.job_id = errors.job_id and operations.position = errors.operation_position "
+        "left join telnyx.error_pointers as pointers "
+        "on errors.source_pointer = pointers.error_pointer "
         "where operations.outcome = 'failed' and jobs.observed_at >= ?",
         [since],
     )
