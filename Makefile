@@ -52,7 +52,7 @@ lint: .venv/.dev
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 # against dlt alone, Telnyx's SDK and PyAirbyte, each in an environment of its own below .cache
-JOBS ?= 200
+JOBS ?= 1000
 NUMBERS ?= 500
 RUNS ?= 3
 .PHONY: bench scaling

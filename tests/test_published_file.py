@@ -4,6 +4,7 @@ import errno
 import json
 import stat
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,27 @@ def test_a_run_that_could_not_publish_says_so(
 
     line = json.loads((database.parent / ".jobs.duckdb.state" / "runs.jsonl").read_text())
     assert (line["published"], line["exit_code"]) == (False, 74)
+
+
+@pytest.mark.parametrize("failing", [1, 2], ids=["the copy", "the build"])
+def test_what_the_disk_does_not_take_is_not_published(
+    failing: int, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block that cannot be written, of the copy or of what was changed in it, ends the run."""
+    with api_of([job(1)]) as api:
+        sync_once(api, database)
+    before = database.read_bytes()
+    # one thread writes the copy out while another builds, so they are told apart by their order
+    calls = count(1)
+
+    def broken(path: Path) -> None:
+        if next(calls) == failing:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("telnyx_jobs.warehouse._sync", broken)
+    with api_of([job(1), job(2)]) as api, pytest.raises(CannotWrite, match="Input/output error"):
+        sync_once(api, database)
+    assert database.read_bytes() == before
 
 
 def test_published_runs_are_in_the_file(database: Path) -> None:

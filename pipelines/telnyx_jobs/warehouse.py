@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from telnyx_jobs.stored import Stored
 
 STORAGE_VERSION = "v1.4.0"
 _STAGING_SCHEMA = f"{RAW_SCHEMA}_staging"
-_BUILD_MEMORY = "128MiB"
+_BUILD_MEMORY = "96MiB"
 """What DuckDB may hold in memory of a build; beyond it, it writes to a folder beside the build."""
 _FICLONE = 0x40049409
 """Linux's request to share a file's blocks instead of copying them."""
@@ -107,6 +108,9 @@ class Build:
         self.place = place
         self._report = report
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._flusher = ThreadPoolExecutor(1)
+        self._flushed: Future[None] | None = None
+        """Set while the copy is on its way to the disk."""
 
     def open(self) -> None:
         """Copy the published file, or begin an empty one, and connect to it.
@@ -119,6 +123,8 @@ class Build:
         if self.place.database.exists():
             with self._settled() as published:
                 _copy(published, self.place.build)
+            # while the API is read, so that publishing has only the changes to wait for
+            self._flushed = self._flusher.submit(_sync, self.place.build)
         else:
             _create_empty(self.place.build)
         self.place.build.chmod(0o600)
@@ -177,13 +183,15 @@ class Build:
         self.connection.execute("checkpoint")
         self.close()
         build = self.place.build
-        with build.open("rb") as written:
-            os.fsync(written.fileno())
+        if self._flushed is not None:
+            # the system tells of a block that could not be written only once
+            self._flushed.result()
+        _sync(build)
         build.chmod(0o444)
         # once more: a WAL that somebody has left meanwhile would keep every reader out
         self._set_foreign_wal_aside()
         build.replace(self.place.database)
-        _sync_folder(self.place.database.parent)
+        _sync(self.place.database.parent)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -336,8 +344,9 @@ def _create_empty(path: Path) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, safely on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -107,6 +107,7 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
 STEPS = {
     "lock": ("telnyx_jobs.sync:FileLock.acquire", 1),
     "copy": ("telnyx_jobs.warehouse:_copy", 1),
+    "copy to the disk": ("telnyx_jobs.warehouse:_sync", 1),
     "tables": ("telnyx_jobs.warehouse:create_tables", 1),
     "first page": ("telnyx_jobs.client:Client.page", 1),
     "spooled page": ("telnyx_jobs.spool:Spool.append", 2),
@@ -120,8 +121,9 @@ STEPS = {
     "the run's row": ("telnyx_jobs.warehouse:insert_run", 1),
     "publish": ("telnyx_jobs.warehouse:Build.publish", 1),
     "close": ("telnyx_jobs.warehouse:Build.close", 2),
+    "build to the disk": ("telnyx_jobs.warehouse:_sync", 2),
     "rename": ("pathlib:Path.replace", 1),
-    "folder": ("telnyx_jobs.warehouse:_sync_folder", 1),
+    "folder": ("telnyx_jobs.warehouse:_sync", 3),
     "spool": ("telnyx_jobs.spool:Spool.clear", 1),
     "record": ("telnyx_jobs.sync:_append_line", 1),
 }
