@@ -189,6 +189,25 @@ def test_unknown_job() -> None:
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_id_that_the_api_finds_wrong(status: int) -> None:
+    """An id unlike the API's own is of no job, told at once; of its own kind it is a failure."""
+    with FaultyApi(JOBS, otherwise=refusal(status)) as api, client_for(api) as client:
+        assert [client.job(job_id) for job_id in ("odd", "", f"{IDS[0]}0")] == [None] * 3
+        error = failure_of(lambda: client.job(IDS[0].upper()))
+
+    assert isinstance(error, ApiUnavailable)
+    assert f"({status} 10007 Unexpected error)" in str(error)
+    assert len(api.requests) == 4
+
+
+@pytest.mark.parametrize("status", [402, 405, 451])
+def test_a_refusal_of_an_odd_id_is_told(status: int) -> None:
+    """Only what says that the request is wrong says that there is no such job."""
+    with FaultyApi(JOBS, otherwise=refusal(status)) as api, client_for(api) as client:
+        assert isinstance(failure_of(lambda: client.job("odd")), ApiUnavailable)
+
+
 def test_list_not_found() -> None:
     """A base URL without the job list is told at once, with that URL and where it is set."""
     with FaultyApi(JOBS) as api, Client(f"{api.url}/other", KEY) as client:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,15 @@ from support import (
     EPOCH,
     Jobs,
     api_of,
+    failure,
     job,
     numbers,
     rows,
     sync_once,
 )
+from telnyx_jobs.changes import Changes
 from telnyx_jobs.client import RequestBudgetSpent
+from telnyx_jobs.spool import Found
 
 
 @pytest.fixture
@@ -166,3 +170,35 @@ def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(databas
     assert rows(database, "select count(*) from telnyx_raw.jobs") == [(100,)]
     assert spent >= 3
     assert requests <= 20 + 2 * (spent + 1)
+
+
+@pytest.mark.parametrize(
+    ("batch_bytes", "most"), [(40_000, 3), (10_000_000, 20)], ids=["long texts", "short ones"]
+)
+def test_long_answers_are_flattened_a_few_at_a_time(
+    batch_bytes: int, most: int, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of jobs whose errors have much to tell, fewer are held in memory together."""
+    batches: list[int] = []
+    original = Changes.tables
+
+    def tables(changes: Changes, found: list[Found]) -> Any:
+        batches.append(len(found))
+        return original(changes, found)
+
+    monkeypatch.setattr(Changes, "tables", tables)
+    monkeypatch.setattr("telnyx_jobs.extraction.BATCH_BYTES", batch_bytes)
+    story = {"code": "10015", "detail": "x" * 20_000}
+    jobs = [job(number, failed_operations=[failure(1, story)]) for number in range(20)]
+    with api_of(jobs) as api:
+        sync_once(api, database, page_size=1)
+
+    # the page that is on its way is counted already
+    assert max(batches) <= most
+    assert max(batches) > most // 4
+    assert sum(batches) == 20
+    assert rows(
+        database,
+        "select job_id from telnyx_raw.job_operation_errors where length(detail) = 20000 "
+        "order by job_id",
+    ) == [(f"job-{number:05}",) for number in range(20)]

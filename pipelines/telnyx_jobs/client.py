@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -53,12 +53,17 @@ _EPOCH_FROM = 1_000_000
 """A rate-limit reset this large is a time since 1970; a smaller one is seconds to wait."""
 _KEY_PART = 8
 _RETRIED = {404, 408, 409, 425, 429}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 T = TypeVar("T")
 
 
 class RequestBudgetSpent(TryAgainLater):
     """The run may send no further request (`--max-requests`)."""
+
+
+class _WrongRequest(ApiUnavailable):
+    """The API finds what was asked for wrong in itself (400, 422)."""
 
 
 class _Transient(Exception):
@@ -80,6 +85,8 @@ class Usage:
     retries: int = 0
     throttled_seconds: float = 0.0
     """Time in which the API asked to wait; threads that wait at the same time count once."""
+    received_bytes: int = field(default=0, compare=False)
+    """Of answers, unpacked."""
 
 
 class Client:
@@ -168,10 +175,18 @@ class Client:
         return page
 
     def job(self, job_id: str) -> Record | Rejected | None:
-        """The job by its id; None when the API does not know it (404)."""
+        """The job by its id; None when the API does not know it.
+
+        It says so with 404, or of an id unlike its own also with 400 or 422.
+        """
         # dots too: `..` would name another address
         segment = quote(job_id, safe="", errors="replace").replace(".", "%2E")
-        return self._get(f"{JOBS_PATH}/{segment}", {}, read_job)
+        try:
+            return self._get(f"{JOBS_PATH}/{segment}", {}, read_job)
+        except _WrongRequest:
+            if _UUID.fullmatch(job_id):
+                raise
+            return None
 
     def _get(self, path: str, params: dict[str, str], read: Callable[[bytes], T]) -> T | None:
         attempts = tenacity.Retrying(
@@ -207,6 +222,8 @@ class Client:
                     "check the network and --base-url, then run again"
                 )
             ) from None
+        with self._lock:
+            self.usage.received_bytes += len(body)
         until_date = _seconds_until_date(headers.get("date", ""))
         if until_date is not None:
             self.clock_ahead_seconds = -until_date
@@ -275,9 +292,9 @@ class Client:
                 f"{self._base_url} redirects elsewhere ({said}), which is not followed: "
                 "give the final address in --base-url or TELNYX_BASE_URL"
             )
-        return ApiUnavailable(
-            f"the API refuses the request ({said}): check the options of this run"
-        )
+        is_wrong = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+        refusal = _WrongRequest if is_wrong else ApiUnavailable
+        return refusal(f"the API refuses the request ({said}): check the options of this run")
 
     def _check_may_send(self) -> None:
         """Raises TryAgainLater when no further request may be sent. The lock must be held."""

@@ -31,7 +31,9 @@ SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
 RETRIEVES_AT_ONCE = 4
 BATCH_ROWS = 200_000
-"""Rows that are flattened together: enough to be fast, few enough to stay small in memory."""
+BATCH_BYTES = 16 * 1024 * 1024
+"""Rows that are flattened together, and answers that they come from: enough to be fast, little
+enough to stay small in memory, also where each failure has a long story to tell."""
 PACKAGE_ROWS = 2_000_000
 PACKAGE_SECONDS = 300.0
 """A package is loaded and published when it is this old or holds this many rows, and no fewer than
@@ -84,15 +86,16 @@ class Extraction:
         self._spool.base = self._base()
         enough = max(PACKAGE_ROWS, self._stored.row_count())
         started = time.monotonic()
-        rows = 0
+        rows, received = 0, self._client.usage.received_bytes
         for found in self._until_stopped():
             batch += found
             rows += sum(_weight(record) for record, _ in found)
             # decoded pages are large: this one goes before the next one comes
             found.clear()
-            if rows >= BATCH_ROWS:
+            all_received = self._client.usage.received_bytes
+            if rows >= BATCH_ROWS or all_received - received >= BATCH_BYTES:
                 yield self._changes.tables(batch)
-                batch, rows = [], 0
+                batch, rows, received = [], 0, all_received
             too_old = time.monotonic() - started > PACKAGE_SECONDS
             if too_old or self._changes.rows + rows >= enough:
                 break
