@@ -36,7 +36,7 @@ test: .venv/.dev
 test-trials: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal tests/trials
 
-# what users read exports with and takes a minute to start: Spark
+# what users read exports with: Spark, which takes a minute to start, and buckets
 test-engines: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/engines
 

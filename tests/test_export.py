@@ -1,4 +1,4 @@
-"""The export, read back by DuckDB over Parquet and by polars; tests/engines has Spark."""
+"""The export, read back by DuckDB over Parquet and by polars; tests/engines has Spark and buckets."""
 
 import json
 import os
