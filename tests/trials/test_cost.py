@@ -24,6 +24,7 @@ from support import (
     sync_once,
     text,
 )
+from telnyx_jobs.client import Usage
 from telnyx_jobs.coverage import Coverage, Walk, stretch_of
 from telnyx_jobs.extraction import SWEEPS, Extraction
 from telnyx_jobs.fake_api import FakeApi, serve
@@ -232,6 +233,7 @@ class DriftingApi:
 
     def __init__(self, drift: Drift, total: int | None) -> None:
         self.page_size = drift.page_size
+        self.usage = Usage()
         self._drift = drift
         self._total = total
         self.pages = 0
