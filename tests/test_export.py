@@ -1,4 +1,4 @@
-"""The export, read back by DuckDB over Parquet and by polars; tests/engines has Spark and buckets."""
+"""The export, read back by DuckDB over Parquet and by polars; Spark and buckets: tests/engines."""
 
 import json
 import os
