@@ -95,7 +95,7 @@ def test_what_the_disk_does_not_take_is_not_published(
         if next(calls) == failing:
             raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("telnyx_jobs.warehouse._sync", broken)
+    monkeypatch.setattr("telnyx_jobs.warehouse.sync_to_disk", broken)
     with api_of([job(1), job(2)]) as api, pytest.raises(CannotWrite, match="Input/output error"):
         sync_once(api, database)
     assert database.read_bytes() == before

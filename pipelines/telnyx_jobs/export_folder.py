@@ -10,6 +10,7 @@ from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.export import MANIFEST, Exported, reason, refuse_missing, write
 from telnyx_jobs.export_part import REPLACED, delete_leftovers, part_beside
 from telnyx_jobs.progress import Report, nothing
+from telnyx_jobs.warehouse import sync_to_disk
 
 _SWAP = 2
 """RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS."""
@@ -57,7 +58,7 @@ def _hand_over(part: Path) -> None:
     """Let everybody read the export, as the published file, and have it safely on the disk."""
     for path in (part, *part.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o444)
-        _sync(path)
+        sync_to_disk(path)
 
 
 def _swap_in(part: Path, folder: Path) -> None:
@@ -70,7 +71,7 @@ def _swap_in(part: Path, folder: Path) -> None:
         folder.rename(replaced)
         part.rename(folder)
         replaced.rename(part)
-    _sync(folder.parent)
+    sync_to_disk(folder.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -80,11 +81,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if hasattr(library, "renameat2"):
         return not library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _SWAP)
     return hasattr(library, "renamex_np") and not library.renamex_np(*names, _SWAP)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

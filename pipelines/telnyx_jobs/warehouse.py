@@ -124,7 +124,7 @@ class Build:
             with self._settled() as published:
                 _copy(published, self.place.build)
             # while the API is read, so that publishing has only the changes to wait for
-            self._flushed = self._flusher.submit(_sync, self.place.build)
+            self._flushed = self._flusher.submit(sync_to_disk, self.place.build)
         else:
             _create_empty(self.place.build)
         self.place.build.chmod(0o600)
@@ -186,12 +186,12 @@ class Build:
         if self._flushed is not None:
             # the system tells of a block that could not be written only once
             self._flushed.result()
-        _sync(build)
+        sync_to_disk(build)
         build.chmod(0o444)
         # once more: a WAL that somebody has left meanwhile would keep every reader out
         self._set_foreign_wal_aside()
         build.replace(self.place.database)
-        _sync(self.place.database.parent)
+        sync_to_disk(self.place.database.parent)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -344,7 +344,7 @@ def _create_empty(path: Path) -> None:
         )
 
 
-def _sync(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
     """Have a file, or the names in a folder, safely on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -107,7 +107,7 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
 STEPS = {
     "lock": ("telnyx_jobs.sync:FileLock.acquire", 1),
     "copy": ("telnyx_jobs.warehouse:_copy", 1),
-    "copy to the disk": ("telnyx_jobs.warehouse:_sync", 1),
+    "copy to the disk": ("telnyx_jobs.warehouse:sync_to_disk", 1),
     "tables": ("telnyx_jobs.warehouse:create_tables", 1),
     "first page": ("telnyx_jobs.client:Client.page", 1),
     "spooled page": ("telnyx_jobs.spool:Spool.append", 2),
@@ -121,9 +121,9 @@ STEPS = {
     "the run's row": ("telnyx_jobs.warehouse:insert_run", 1),
     "publish": ("telnyx_jobs.warehouse:Build.publish", 1),
     "close": ("telnyx_jobs.warehouse:Build.close", 2),
-    "build to the disk": ("telnyx_jobs.warehouse:_sync", 2),
+    "build to the disk": ("telnyx_jobs.warehouse:sync_to_disk", 2),
     "rename": ("pathlib:Path.replace", 1),
-    "folder": ("telnyx_jobs.warehouse:_sync", 3),
+    "folder": ("telnyx_jobs.warehouse:sync_to_disk", 3),
     "spool": ("telnyx_jobs.spool:Spool.clear", 1),
     "record": ("telnyx_jobs.sync:_append_line", 1),
 }
