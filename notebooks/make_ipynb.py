@@ -21,7 +21,7 @@ from typing import Any
 import nbformat
 import vl_convert
 
-from telnyx_jobs.fake_api import Account, serve
+from telnyx_jobs.demo_api import Account, serve
 
 NOTEBOOK = Path(__file__).with_name("explore_failures.py")
 EXPORT = NOTEBOOK.with_suffix(".ipynb")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-from fault_trials import BEFORE, failure_of
-from faulty_api import FaultyApi
-from postgres import MISSING, NEEDED, Server, server_folder, serving
-from support import TALLIES, tally
-from telnyx_jobs import client as client_module
+from support.fault_trials import BEFORE, failure_of
+from support.faulty_api import FaultyApi
+from support.postgres import MISSING, NEEDED, Server, server_folder, serving
+from support.syncs import TALLIES, tally
+from telnyx_jobs.api import client as client_module
 
 # the same examples at each run: a red test is a change, not bad luck;
 # not explained when it fails: for that each line of each example would be traced, at twice its time
@@ -35,7 +35,7 @@ def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with empty raw tables and the views over them."""
     # imported above, it would keep types of DuckDB that its binding complains of at the end, where
     # a search for examples has kept them too
-    from raw_account import open_account
+    from support.raw_account import open_account
 
     path = tmp_path_factory.mktemp("empty") / "account.duckdb"
     open_account(path).close()
@@ -45,7 +45,7 @@ def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def con(empty_account: Path, tmp_path: Path) -> Iterator[Any]:
     """An empty account, copied: making it takes longer than most tests of a view."""
-    from raw_account import connection_to
+    from support.raw_account import connection_to
 
     path = tmp_path / empty_account.name
     shutil.copy(empty_account, path)

@@ -19,9 +19,9 @@ import pytest
 from nbclient import NotebookClient
 from playwright.sync_api import expect
 
-from browser import chromium
 from make_ipynb import EXPORT, NOTEBOOK, VEGA_LITE, make_history, make_ipynb
-from support import environment, rows
+from support.browser import chromium
+from support.syncs import environment, rows
 
 CHART_COUNT = 3
 

@@ -8,10 +8,11 @@ import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from telnyx_jobs.errors import BadConfiguration, KeyRefused
-from telnyx_jobs.summary import Mode
+
+Mode = Literal["incremental", "full", "jobs"]
 
 ENV_PREFIX = "TELNYX_JOBS"
 CONFIG_FILE = Path(".dlt/config.toml")

@@ -33,7 +33,7 @@ CHANGES = 3
 _COPY = (
     "import sys, time\n"
     "from pathlib import Path\n"
-    "from telnyx_jobs.warehouse import _copy\n"
+    "from telnyx_jobs.destinations.duckdb_file import _copy\n"
     "started = time.perf_counter()\n"
     "with open(sys.argv[1], 'rb') as file:\n"
     "    _copy(file, Path(sys.argv[2]))\n"

@@ -18,7 +18,7 @@ import duckdb
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "pipelines"))
 
-from telnyx_jobs.warehouse import create_tables, create_views
+from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
 
 HISTORY = """
 insert into telnyx_raw.jobs by name

@@ -19,17 +19,17 @@ import pytest
 from fsspec.implementations.arrow import ArrowFSWrapper
 from pyarrow import dataset
 
-from exported_history import HOSTILE, assert_same, columns, raw
-from s3_server import KEY, SECRET, S3Server, objects, put, serving
-from support import api_of, command, complaint, environment, job, numbers, run, sync_once
-from telnyx_jobs import export_bucket as exporting
-from telnyx_jobs.dialects import spark_views
+from support.exported_history import HOSTILE, assert_same, columns, raw
+from support.s3_server import KEY, SECRET, S3Server, objects, put, serving
+from support.syncs import api_of, command, complaint, environment, job, numbers, run, sync_once
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.export_bucket import export
-from telnyx_jobs.export_scripts import README
+from telnyx_jobs.export import bucket as exporting
+from telnyx_jobs.export.bucket import export
+from telnyx_jobs.export.s3 import Address, connect
+from telnyx_jobs.export.scripts import README
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.s3 import Address, connect
 from telnyx_jobs.schema import TABLES, Table
+from telnyx_jobs.views.dialects import spark_views
 
 DAY = 86_400.0
 _numbers = count(1)
@@ -58,7 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def views_once() -> Iterator[None]:
     """The views in Spark's words, which take longer than all else of a small export, made once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("telnyx_jobs.export.spark_views", cache(spark_views))
+        patch.setattr("telnyx_jobs.export.tables.spark_views", cache(spark_views))
         yield
 
 

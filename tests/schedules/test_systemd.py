@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from scheduled import DATABASE, installed, moved
-from support import api_of, job, rows
+from support.scheduled import DATABASE, installed, moved
+from support.syncs import api_of, job, rows
 
 UNITS = ["telnyx-jobs.service", "telnyx-jobs.timer"]
 

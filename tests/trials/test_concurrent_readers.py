@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from faulty_api import FaultyApi
-from support import (
+from support.faulty_api import FaultyApi
+from support.syncs import (
     Jobs,
     access,
     api_of,
@@ -29,9 +29,9 @@ from support import (
     tally,
     told,
 )
-from telnyx_jobs import warehouse
+from telnyx_jobs.destinations import duckdb_file as warehouse
+from telnyx_jobs.destinations.duckdb_file import Place, wal_of
 from telnyx_jobs.errors import TryAgainLater
-from telnyx_jobs.warehouse import Place, wal_of
 
 PUBLISHES = 200 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 12
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from prepared_process import PreparedProcess
-from support import (
+from support.prepared_process import PreparedProcess
+from support.syncs import (
     EPOCH,
     Jobs,
     Json,
@@ -24,17 +24,17 @@ from support import (
     sync_once,
     text,
 )
-from telnyx_jobs.client import Usage
-from telnyx_jobs.coverage import Coverage, Walk, stretch_of
-from telnyx_jobs.extraction import SWEEPS, Extraction
-from telnyx_jobs.fake_api import FakeApi, serve
-from telnyx_jobs.models import Job, Page, Record, Rejected
+from telnyx_jobs.api.client import Usage
+from telnyx_jobs.api.models import Job, Page, Record, Rejected
+from telnyx_jobs.demo_api import FakeApi, serve
 from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import LOADED
 from telnyx_jobs.settings import Scope
-from telnyx_jobs.spool import Spool
-from telnyx_jobs.stored import Stored
-from telnyx_jobs.summary import Summary
+from telnyx_jobs.source.extraction import SWEEPS, Extraction
+from telnyx_jobs.source.loaded import Stored
+from telnyx_jobs.source.page_cache import Spool
+from telnyx_jobs.source.walk import Coverage, Walk, stretch_of
 
 OPEN = {"status": "in_progress", "pending_operations": numbers(1)}
 
@@ -266,7 +266,7 @@ def test_a_full_run_misses_no_job_that_is_there_all_the_while(tmp_path: Path) ->
         there = set(drift.listed)
         api: Any = DriftingApi(drift, None)
         scope = Scope(full=True)
-        summary = Summary("run", "full", EPOCH)
+        summary = Summary(run_id="run", mode="full", started_at=EPOCH)
         run = Extraction(api, Stored(_of_nothing), Spool(tmp_path), scope, summary, nothing)
         loaded: set[str] = set()
         while not run.is_done:
@@ -290,7 +290,7 @@ def test_a_full_run_reads_again_what_an_old_total_hides(tmp_path: Path) -> None:
 
     drift.shift = drop_one  # type: ignore[method-assign]
     scope = Scope(full=True)
-    summary = Summary("run", "full", EPOCH)
+    summary = Summary(run_id="run", mode="full", started_at=EPOCH)
     run = Extraction(api, Stored(_of_nothing), Spool(tmp_path), scope, summary, nothing)
     loaded = [
         job_id

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from fault_trials import NOW, code_of, count_trial, failure_of
-from faulty_api import (
+from support.fault_trials import NOW, code_of, count_trial, failure_of
+from support.faulty_api import (
     FaultyApi,
 )
-from support import (
+from support.syncs import (
     access,
     bound_by_permissions,
     command,

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fault_trials import NOW, PAGE_SIZE, count_trial, failure_of, is_for_the_user, lasting
-from faulty_api import (
+from support.fault_trials import NOW, PAGE_SIZE, count_trial, failure_of, is_for_the_user, lasting
+from support.faulty_api import (
     Exchange,
     Fault,
     FaultyApi,
@@ -40,8 +40,8 @@ from faulty_api import (
     whole,
     without_meta,
 )
-from prepared_process import PreparedProcess
-from support import (
+from support.prepared_process import PreparedProcess
+from support.syncs import (
     access,
     complaint,
     environment,

@@ -22,10 +22,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from support import EPOCH, Json, error, failure, job, numbers, sync_once, text
-from telnyx_jobs.client import RequestBudgetSpent
+from support.syncs import EPOCH, Json, error, failure, job, numbers, sync_once, text
+from telnyx_jobs.api.client import RequestBudgetSpent
+from telnyx_jobs.demo_api import serve
 from telnyx_jobs.errors import ApiUnavailable
-from telnyx_jobs.fake_api import serve
 
 EXAMPLES = 100 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 4
 Row = tuple[Any, ...]

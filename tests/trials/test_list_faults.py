@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fault_trials import BEFORE, NOW, PAGE_SIZE, code_of, count_trial, failure_of, lasting
-from faulty_api import (
+from support.fault_trials import BEFORE, NOW, PAGE_SIZE, code_of, count_trial, failure_of, lasting
+from support.faulty_api import (
     Exchange,
     Fault,
     FaultyApi,
@@ -19,14 +19,14 @@ from faulty_api import (
     whole,
     wrong_type,
 )
-from support import (
+from support.syncs import (
     Json,
     held,
     rows,
     told,
 )
-from telnyx_jobs import extraction as extraction_module
 from telnyx_jobs.settings import Scope
+from telnyx_jobs.source import extraction as extraction_module
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 

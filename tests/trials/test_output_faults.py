@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from fault_trials import (
+from support.fault_trials import (
     NOW,
     count_trial,
 )
-from faulty_api import (
+from support.faulty_api import (
     FaultyApi,
 )
-from support import (
+from support.syncs import (
     access,
     command,
     complaint,

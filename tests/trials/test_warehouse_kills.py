@@ -13,11 +13,23 @@ from typing import Any
 
 import pytest
 
-from killed_command import DRIVER
-from postgres import Server
-from support import Json, access, api_of, command, environment, error, failure, job, numbers, tally
-from warehouse_syncs import CREDENTIALS, sync_to
+from support.killed_command import DRIVER
+from support.postgres import Server
+from support.syncs import (
+    Json,
+    access,
+    api_of,
+    command,
+    environment,
+    error,
+    failure,
+    job,
+    numbers,
+    tally,
+)
+from support.warehouse_syncs import CREDENTIALS, sync_to
 
+WAREHOUSE = "telnyx_jobs.destinations.warehouse"
 OPTIONS = ("--quiet", "--destination", "postgres", "--database", "jobs.duckdb", "--page-size", "2")
 HELD = (
     "select id, status from telnyx_raw.jobs order by id",
@@ -96,11 +108,19 @@ STEPS = {
     "staging, some tables": ("dlt.load.load:Load.w_run_job", "after", 4),
     "staged, not told so": ("dlt.load.load:Load.complete_package", "before", 1),
     "staged whole": ("dlt.load.load:Load.complete_package", "after", 1),
-    "taking over, some tables": ("telnyx_jobs.destination:Destination._taking_over", "before", 3),
-    "taken over, not tested": ("telnyx_jobs.destination:Destination._tests", "before", 1),
-    "the run's row": ("telnyx_jobs.destination:Destination.insert_run", "after", 1),
-    "commit": ("telnyx_jobs.destination:Destination.publish", "before", 1),
-    "committed": ("telnyx_jobs.destination:Destination.publish", "after", 1),
+    "taking over, some tables": (
+        f"{WAREHOUSE}:Destination._taking_over",
+        "before",
+        3,
+    ),
+    "taken over, not tested": (
+        f"{WAREHOUSE}:Destination._tests",
+        "before",
+        1,
+    ),
+    "the run's row": (f"{WAREHOUSE}:Destination.insert_run", "after", 1),
+    "commit": (f"{WAREHOUSE}:Destination.publish", "before", 1),
+    "committed": (f"{WAREHOUSE}:Destination.publish", "after", 1),
 }
 
 
@@ -125,7 +145,12 @@ def test_a_kill_at_a_step_is_made_good(
 
 def test_a_lost_machine_is_made_good(database: str, postgres: Server, tmp_path: Path) -> None:
     """What a killed run has staged is taken over without its folder, also when the API lost it."""
-    program = [sys.executable, "-c", DRIVER, "telnyx_jobs.destination:Destination.finish:before:1"]
+    program = [
+        sys.executable,
+        "-c",
+        DRIVER,
+        f"{WAREHOUSE}:Destination.finish:before:1",
+    ]
     with (
         api_of(NOW) as api,
         _running(tmp_path, api, postgres.url(database), [*program, "sync", *OPTIONS]) as process,

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 import httpx
 
-from telnyx_jobs.flatten import Observed, job_tables
-from telnyx_jobs.models import Record, read_page
+from telnyx_jobs.api.models import Record, read_page
 from telnyx_jobs.schema import CHILDREN, JOBS
+from telnyx_jobs.source.flatten import Observed, job_tables
 
 
 def main(base_url: str, database: Path) -> None:

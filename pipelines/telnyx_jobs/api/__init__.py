@@ -1,0 +1,1 @@
+"""The Telnyx API over HTTP. Knows neither dlt nor DuckDB."""

@@ -1,0 +1,1 @@
+"""Commands that look and write nothing: preflight checks, status, verification."""

@@ -1,0 +1,280 @@
+"""What a sync needs, looked at before anything is written: a look writes nothing itself.
+
+Key, API, clock, folder, disk, file, lock and versions: one finding each, whatever the others say.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Any, NamedTuple
+
+import duckdb
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from telnyx_jobs.api.client import Client, checked_key
+from telnyx_jobs.destinations.duckdb_file import (
+    Place,
+    checked_place,
+    connect,
+    wait_for_writers,
+    wal_of,
+)
+from telnyx_jobs.errors import (
+    BadConfiguration,
+    CannotWrite,
+    KeyRefused,
+    TelnyxJobsError,
+    TryAgainLater,
+)
+from telnyx_jobs.schema import RAW_SCHEMA
+from telnyx_jobs.settings import find_key
+
+DISTRIBUTION = "telnyx-jobs"
+CLOCK_SECONDS = 60.0
+"""How far this machine's clock may be from the API's."""
+SMALLEST_FREE_BYTES = 100_000_000
+"""Free disk that a sync of a small file, or of none yet, is to find."""
+_NO_KEY = "none"
+"""Sent where there is no key: the API's refusal shows that it is there."""
+
+
+class _NotLookedAt(Exception):
+    """Nothing can be said, since another finding is in the way."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found: `told` says it, or what failed and what to do.
+
+    `exit_code` is 0 where all is well, else a code of the contract, and None where nothing can be
+    said.
+    """
+
+    name: str
+    told: str
+    exit_code: int | None = 0
+
+    @property
+    def state(self) -> str:
+        return {0: "ok", None: "unknown"}.get(self.exit_code, "failed")
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "state": self.state} | asdict(self)
+
+
+def check(
+    database: Path, base_url: str, api_key: str, *, max_retries: int, timeout: float
+) -> list[Finding]:
+    """All findings. Without `api_key` the key is looked for; one request goes to the API."""
+    answer = _ask(base_url, api_key, max_retries, timeout)
+    place = Place(database)
+    looks: dict[str, Callable[[], str]] = {
+        "key": lambda: _key(answer),
+        "api": lambda: _api(answer, base_url),
+        "clock": lambda: _clock(answer),
+        "folder": lambda: _folder(place),
+        "disk": lambda: _disk(place),
+        "file": lambda: _file(place),
+        "lock": lambda: _lock(place),
+        "versions": _versions,
+    }
+    return [_found(name, look) for name, look in looks.items()]
+
+
+def first_failure(findings: list[Finding]) -> int:
+    """The exit code of the first finding that failed; 0 when none did."""
+    return next((finding.exit_code for finding in findings if finding.exit_code), 0)
+
+
+def versions() -> dict[str, str]:
+    """What is installed, by name: this package, Python, and each package required."""
+    required = {requirement.name: _version(requirement.name) for requirement in _requirements()}
+    return {DISTRIBUTION: _version(DISTRIBUTION), "Python": python_version()} | required
+
+
+def _found(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, look())
+    except _NotLookedAt as error:
+        return Finding(name, str(error), None)
+    except TelnyxJobsError as error:
+        return Finding(name, str(error), error.exit_code)
+    except OSError as error:
+        told = f"{error.filename} cannot be looked at ({error.strerror}): check the permissions"
+        return Finding(name, told, CannotWrite.exit_code)
+
+
+class _Answer(NamedTuple):
+    """What came of the request."""
+
+    no_key: TelnyxJobsError | None
+    failure: TelnyxJobsError | None
+    total: int | None
+    clock_ahead_seconds: float | None
+
+    @property
+    def is_refused(self) -> bool:
+        return isinstance(self.failure, KeyRefused)
+
+
+def _ask(base_url: str, api_key: str, max_retries: int, timeout: float) -> _Answer:
+    no_key = failure = total = ahead = None
+    try:
+        key = checked_key(api_key or find_key())
+    except TelnyxJobsError as error:
+        key, no_key = _NO_KEY, error
+    try:
+        with Client(base_url, key, page_size=1, max_retries=max_retries, timeout=timeout) as client:
+            try:
+                total = client.page(1).total_results
+            finally:
+                ahead = client.clock_ahead_seconds
+    except TelnyxJobsError as error:
+        failure = error
+    return _Answer(no_key, failure, total, ahead)
+
+
+def _key(answer: _Answer) -> str:
+    if answer.no_key:
+        raise answer.no_key
+    if answer.failure and answer.is_refused:
+        raise answer.failure
+    if answer.failure:
+        raise _NotLookedAt("found, but the API could not be asked whether it is accepted")
+    return "found and accepted"
+
+
+def _api(answer: _Answer, base_url: str) -> str:
+    if answer.failure and not answer.is_refused:
+        raise answer.failure
+    jobs = "" if answer.total is None else f", {answer.total:,} jobs"
+    return f"{base_url} answers{jobs}"
+
+
+def _clock(answer: _Answer) -> str:
+    ahead = answer.clock_ahead_seconds
+    if ahead is None:
+        raise _NotLookedAt("the API told no time to compare with")
+    told = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API's"
+    if abs(ahead) > CLOCK_SECONDS:
+        raise BadConfiguration(f"{told}: set this machine's clock")
+    return told
+
+
+def _folder(place: Place) -> str:
+    checked_place(place.database)
+    folder = place.database.parent
+    nearest = _nearest(folder)
+    for each in (nearest, place.state, place.lock):
+        if each.exists() and not os.access(each, os.R_OK | os.W_OK | _search(each)):
+            raise CannotWrite(f"{each} cannot be written: check its permissions")
+    if not nearest.is_dir() or (place.state.exists() and not place.state.is_dir()):
+        raise CannotWrite(f"{nearest} is no folder: move it away, or give another --database")
+    # a sync sets the folder's mode, which only its owner may
+    if place.state.exists() and os.geteuid() not in (0, place.state.stat().st_uid):
+        raise CannotWrite(f"{place.state} belongs to another user: run as that user")
+    return f"{folder} can be written" if nearest == folder else f"{folder} can be made"
+
+
+def _disk(place: Place) -> str:
+    found = os.statvfs(_nearest(place.database.parent))
+    free = found.f_bavail * found.f_frsize
+    size = place.database.stat().st_size if place.database.exists() else 0
+    needed = max(2 * size, SMALLEST_FREE_BYTES)
+    told = f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed"
+    if free < needed:
+        raise CannotWrite(f"{told}: free disk space, or give another --database")
+    return told
+
+
+def _file(place: Place) -> str:
+    path = place.database
+    if not path.exists():
+        return f"{path} is not there yet: the first sync makes it"
+    if wal_of(path).exists():
+        raise _NotLookedAt(
+            f"{wal_of(path)} lies beside the file, since somebody has written into it: "
+            "the next sync sets that aside"
+        )
+    with path.open("rb") as published:
+        wait_for_writers(published, path, seconds=0)
+    with connect(path, read_only=True) as connection:
+        try:
+            # not `max`, which DuckDB answers from its statistics without reading a row
+            rows = connection.execute(
+                f"select finished_at from {RAW_SCHEMA}.sync_runs order by all desc limit 1"
+            ).fetchall()
+        except duckdb.CatalogException:
+            return f"{path} is a DuckDB file that no sync has written yet"
+        except duckdb.Error as error:
+            raise BadConfiguration(
+                f"{path} is damaged ({str(error).splitlines()[0]}): put it back from a backup"
+            ) from None
+    return f"{path}, synced {rows[0][0]:%Y-%m-%d %H:%M} UTC" if rows else f"{path} holds no sync"
+
+
+def _lock(place: Place) -> str:
+    if place.lock.exists():
+        with place.lock.open("rb") as lock:
+            # shared and given back at once: a sync that begins in this very moment ends with 75
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TryAgainLater(
+                    "a sync is running: another one can begin when it has ended"
+                ) from None
+    return "no sync is running"
+
+
+def _versions() -> str:
+    python = metadata.metadata(DISTRIBUTION)["Requires-Python"]
+    wrong = [
+        f"{requirement.name} {_version(requirement.name)}, not {requirement.specifier}"
+        for requirement in _requirements()
+        if not _is_met(requirement)
+    ]
+    if not SpecifierSet(python).contains(python_version(), prereleases=True):
+        wrong.insert(0, f"Python {python_version()}, not {python}")
+    if wrong:
+        raise BadConfiguration(f"{'; '.join(wrong)}: install {DISTRIBUTION} anew")
+    found = versions()
+    shown = (DISTRIBUTION, "Python", "dlt", "duckdb", "httpx", "pyarrow")
+    return ", ".join(f"{name} {found[name]}" for name in shown)
+
+
+def _requirements() -> list[Requirement]:
+    """What the installed package declares, without extras."""
+    try:
+        declared = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        raise BadConfiguration(f"{DISTRIBUTION} is not installed: install it with pip") from None
+    requirements = map(Requirement, declared)
+    return [each for each in requirements if not each.marker or each.marker.evaluate({"extra": ""})]
+
+
+def _is_met(requirement: Requirement) -> bool:
+    try:
+        return requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return folder if folder.exists() else _nearest(folder.parent)
+
+
+def _search(path: Path) -> int:
+    return os.X_OK if path.is_dir() else 0

@@ -1,0 +1,143 @@
+"""Whether the published file still says what the API says: tests, totals and a sample of jobs."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import duckdb
+
+from telnyx_jobs.api.client import Client
+from telnyx_jobs.api.models import Record
+from telnyx_jobs.destinations.duckdb_file import connect, failed_tests
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.progress import Report
+from telnyx_jobs.schema import CHILDREN, JOBS, MARKER, RAW_SCHEMA, ROW_HASH, Table
+from telnyx_jobs.settings import Settings
+from telnyx_jobs.source.flatten import Observed, job_tables
+from telnyx_jobs.source.resource import kept_coverage
+
+SAMPLE = 25
+"""Jobs that are retrieved and compared, or all of them when there are fewer."""
+_OURS = {"observed_at", "missing_since", ROW_HASH, MARKER}
+"""Columns that the API says nothing of."""
+
+
+class Difference(NamedTuple):
+    """One thing on which file and API do not agree."""
+
+    subject: str
+    field: str
+    in_file: str
+    at_api: str
+
+
+def verify(settings: Settings, client: Client, report: Report) -> list[Difference]:
+    """All differences found; none when the file is right. Raises as the client does."""
+    if not settings.database.exists():
+        raise BadConfiguration(f"{settings.database} is not there yet: run sync first")
+    with connect(settings.database, read_only=True) as connection:
+        report("test")
+        return [
+            *_tests(connection),
+            *_totals(connection, client),
+            *_jobs(connection, client, report),
+        ]
+
+
+def _tests(connection: duckdb.DuckDBPyConnection) -> Iterator[Difference]:
+    for name, rows in failed_tests(connection).items():
+        for row in rows:
+            yield Difference(name, "data test", str(row), "")
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, client: Client) -> Iterator[Difference]:
+    """The number of jobs, unless the file was filled from a date on."""
+
+    def query(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, list(parameters)).fetchall()
+
+    coverage = kept_coverage(query)
+    if coverage.get("since") or "*" not in coverage.get("spans", {}):
+        return
+    ((known, rejected),) = query(
+        f"select count(*), (select count(distinct coalesce(job_id, record_hash)) "
+        f"from {RAW_SCHEMA}.rejected_records where job_id is null or job_id not in "
+        f"(select id from {RAW_SCHEMA}.jobs where missing_since is null)) "
+        f"from {RAW_SCHEMA}.jobs where missing_since is null",
+        [],
+    )
+    total = client.page(1).total_results
+    # nobody knows of a rejected record whether the API still shows it
+    if total is not None and not known <= total <= known + rejected:
+        yield Difference("all jobs", "number", f"{known}", f"{total}; sync --full tells which")
+
+
+def _jobs(
+    connection: duckdb.DuckDBPyConnection, client: Client, report: Report
+) -> Iterator[Difference]:
+    job_ids = [
+        job_id
+        for (job_id,) in connection.execute(
+            f"select id from {RAW_SCHEMA}.jobs where missing_since is null order by id"
+        ).fetchall()
+    ]
+    sample = random.sample(job_ids, min(SAMPLE, len(job_ids)))
+    for done, job_id in enumerate(sorted(sample), start=1):
+        record = client.job(job_id)
+        report("retrieve", done=done, total=len(sample))
+        if isinstance(record, Record):
+            yield from _differences(connection, record)
+        else:
+            said = "unknown (404)" if record is None else f"unusable: {record.reason}"
+            yield Difference(job_id, "job", "there", said)
+
+
+def _differences(connection: duckdb.DuckDBPyConnection, record: Record) -> Iterator[Difference]:
+    """Field by field, what the file and the API say of one job."""
+    at_api = job_tables([Observed(record, "", datetime.now(UTC))])
+    for table in (JOBS, *CHILDREN):
+        columns = [column for column in table.column_names if column not in _OURS]
+        said = {
+            _key(table, row): row for row in at_api[table.name].to_pylist() if not row.get(MARKER)
+        }
+        kept = {_key(table, row): row for row in _kept(connection, table, record.job_id)}
+        for key in sorted(kept.keys() | said.keys(), key=str):
+            ours, theirs = kept.get(key, {}), said.get(key, {})
+            for column in columns:
+                if _comparable(ours.get(column)) != _comparable(theirs.get(column)):
+                    place = "" if table is JOBS else f"{table.name}{list(key[1:])}."
+                    yield Difference(
+                        record.job_id,
+                        f"{place}{column}",
+                        _shown(ours, column),
+                        _shown(theirs, column),
+                    )
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, table: Table, job_id: str) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        f"select {', '.join(table.column_names)} from {RAW_SCHEMA}.{table.name} "
+        f"where {table.columns[0].name} = ?",
+        [job_id],
+    ).fetchall()
+    return [dict(zip(table.column_names, row, strict=True)) for row in rows]
+
+
+def _key(table: Table, row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in table.key)
+
+
+def _comparable(value: Any) -> Any:
+    """The value, JSON text without regard to the order of its keys."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _shown(row: dict[str, Any], column: str) -> str:
+    return str(row[column]) if column in row else "no such row"

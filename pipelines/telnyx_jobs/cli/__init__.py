@@ -1,0 +1,1 @@
+"""The command line: arguments, output, exit codes, signals, and who is notified."""

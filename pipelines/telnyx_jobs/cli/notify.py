@@ -1,0 +1,241 @@
+"""Who else is told of a sync: a webhook of failures, a ping address of each beginning and end.
+
+The webhook gets one JSON object by POST, with a `text` as Slack and its like show it, when a run
+fails and when it meets failures that no run has seen before. The ping address is a heartbeat as
+https://healthchecks.io/docs/http_api/ has it: `URL/start` when the run has the lock, `URL` when it
+is done, `URL/<exit code>` when it failed; the body is the run's id.
+
+A run that ends with 75 is to be tried again, as a schedule does by itself: the webhook is not told,
+and the ping address only when something was published. One that is stopped by a signal has failed.
+
+Both addresses are secrets, and neither is ever in a message here. That one cannot be told changes
+nothing for the run.
+"""
+
+import json
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from telnyx_jobs import __version__
+from telnyx_jobs.errors import BadConfiguration, TryAgainLater
+
+if TYPE_CHECKING:
+    import httpx
+
+    from telnyx_jobs.run.summary import Summary
+
+ATTEMPTS = 3
+ATTEMPT_SECONDS = 5.0
+"""How long one step of an attempt may take, such as to connect."""
+PATIENCE_SECONDS = 15.0
+"""How long a run that is over waits for its messages to arrive."""
+SHOWN_FAILURES = 5
+_NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,}[0-9]|[0-9]{7,}")
+"""What may be a phone number, in any text that comes from the API."""
+
+
+class Notifier:
+    """Tells of one run. Without addresses it tells nobody."""
+
+    def __init__(self) -> None:
+        self._webhook: str | None = None
+        self._ping: str | None = None
+        self._summary: Summary | None = None
+        self._is_first = False
+        self._is_over = False
+        self._deliveries: list[_Delivery] = []
+
+    def address(self, webhook: str | None, ping: str | None) -> None:
+        """Tell these from now on, where they can be used."""
+        self._webhook = webhook
+        self._ping = ping
+
+    def follow(self, summary: "Summary", *, is_first: bool) -> None:
+        """The run to tell of. All failures of the first one into a file are new, so it names none.
+
+        Raises BadConfiguration for an address that cannot be used.
+        """
+        self._summary = summary
+        self._is_first = is_first
+        for option, address in (("webhook", self._webhook), ("ping", self._ping)):
+            if address is not None and _address(address) is None:
+                raise BadConfiguration(
+                    f"the address in --{option} is not an http(s) address: give one such as "
+                    "https://hooks.example.com/services/secret"
+                )
+
+    def started(self) -> None:
+        """The run has the lock."""
+        self._send_ping("start")
+
+    def ended(self, exit_code: int, error: str | None, *, is_stopped: bool = False) -> None:
+        """The run is over. Returns at once; what a second call says is not told."""
+        if self._is_over:
+            return
+        self._is_over = True
+        is_postponed = exit_code == TryAgainLater.exit_code and not is_stopped
+        has_failed = exit_code != 0 and not is_postponed
+        has_published = self._summary is not None and self._summary.published
+        if has_failed:
+            self._send_ping(str(exit_code))
+        elif has_published:
+            self._send_ping("")
+        message = self._message(exit_code, error, has_failed)
+        if message["text"]:
+            self._send("webhook", self._webhook, "", json.dumps(message), "application/json")
+
+    def wait(self) -> list[str]:
+        """Warnings about what did not arrive, once all has or the patience is at an end."""
+        ends = time.monotonic() + PATIENCE_SECONDS
+        for delivery in self._deliveries:
+            delivery.join(max(0.0, ends - time.monotonic()))
+        failures = {each.option: each.failure for each in self._deliveries if each.failure}
+        return [
+            f"the {option} could not be told ({failure}), which changes nothing for the run: "
+            f"check --{option}"
+            for option, failure in failures.items()
+        ]
+
+    def _send_ping(self, ending: str) -> None:
+        run_id = self._summary.run_id if self._summary else ""
+        self._send("ping", self._ping, ending, run_id, "text/plain")
+
+    def _send(
+        self, option: str, address: str | None, ending: str, content: str, content_type: str
+    ) -> None:
+        url = None if address is None else _address(address)
+        if url is None:
+            return
+        if ending:
+            url = url.copy_with(path=f"{url.path.rstrip('/')}/{ending}")
+        before = [each for each in self._deliveries if each.option == option]
+        delivery = _Delivery(option, url, content, content_type, before)
+        self._deliveries.append(delivery)
+        delivery.start()
+
+    def _message(self, exit_code: int, error: str | None, has_failed: bool) -> dict[str, Any]:
+        """What the webhook gets; its text is empty when there is nothing to tell."""
+        summary = self._summary
+        new_failures = [
+            {name: value and _without_numbers(value) for name, value in pair.items()}
+            for pair in (summary.new_failures if summary and summary.published else ())
+        ]
+        error = error and _without_numbers(error)
+        lines = []
+        if has_failed:
+            lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {error}")
+        if new_failures:
+            lines.append(_told(new_failures, self._is_first))
+        return {
+            "text": _escaped("\n".join(lines)),
+            "run_id": summary and summary.run_id,
+            "database": summary and summary.database,
+            "exit_code": exit_code,
+            "error": error,
+            "published": summary is not None and summary.published,
+            "new_failures": new_failures,
+        }
+
+
+class _Delivery(threading.Thread):
+    """A message on its way, after those before it; `failure` says why it has not arrived."""
+
+    def __init__(
+        self,
+        option: str,
+        url: "httpx.URL",
+        content: str,
+        content_type: str,
+        before: list["_Delivery"],
+    ) -> None:
+        super().__init__(daemon=True)
+        self.option = option
+        self.failure: str | None = "time-out"
+        self._url = url
+        self._content = content.encode()
+        self._content_type = content_type
+        self._before = before
+
+    def run(self) -> None:
+        for delivery in self._before:
+            delivery.join()
+        try:
+            self.failure = _delivered(self._url, self._content, self._content_type)
+        except Exception as error:
+            # its text may hold the address
+            self.failure = type(error).__name__
+
+
+def _delivered(url: "httpx.URL", content: bytes, content_type: str) -> str | None:
+    """POST until it is taken; why it was not, after the last attempt. No redirect is followed."""
+    import httpx
+    import tenacity
+
+    # in a proxy's hands only where that sees no more than the host
+    with httpx.Client(
+        headers={"Content-Type": content_type, "User-Agent": f"telnyx-jobs/{__version__}"},
+        follow_redirects=False,
+        timeout=ATTEMPT_SECONDS,
+        trust_env=url.scheme == "https",
+    ) as client:
+
+        def attempt() -> int | str:
+            try:
+                return client.post(url, content=content).status_code
+            except httpx.TimeoutException:
+                return "time-out"
+            except httpx.HTTPError:
+                return "no connection"
+
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_result(_is_passing),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_exponential(0.5),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        outcome = attempts(attempt)
+    if isinstance(outcome, str):
+        return outcome
+    return None if 200 <= outcome < 300 else f"HTTP {outcome}"
+
+
+def _is_passing(outcome: int | str) -> bool:
+    """Whether a further attempt may fare better."""
+    return isinstance(outcome, str) or outcome == 429 or outcome >= 500
+
+
+def _address(text: str) -> "httpx.URL | None":
+    """The address, or None for one that nothing can be sent to."""
+    import httpx
+
+    try:
+        url = httpx.URL(text.strip())
+        is_usable = url.scheme in ("http", "https") and bool(url.host.encode("idna"))
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url if is_usable and 0 < (url.port or 443) < 65_536 else None
+
+
+def _told(new_failures: list[dict[str, str | None]], is_first: bool) -> str:
+    count = len(new_failures)
+    kinds = "1 kind" if count == 1 else f"{count:,} kinds"
+    if is_first:
+        return f"telnyx-jobs: first sync, with {kinds} of failure; from now on new ones are told"
+    shown = [
+        f"{pair['error_code'] or 'no code'} at `{pair['error_pointer_pattern'] or 'no pointer'}`"
+        for pair in new_failures[:SHOWN_FAILURES]
+    ]
+    if count > SHOWN_FAILURES:
+        shown.append(f"and {count - SHOWN_FAILURES:,} more")
+    return f"telnyx-jobs: {kinds} of failure never seen before: {', '.join(shown)}"
+
+
+def _without_numbers(text: str) -> str:
+    return _NUMBER.sub("[number]", text)
+
+
+def _escaped(text: str) -> str:
+    """The text as Slack asks for it, so that nothing in it is a link or calls a channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,91 @@
+"""What commands print for a person on stdout."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from telnyx_jobs.text import one_line
+
+if TYPE_CHECKING:
+    from telnyx_jobs.checks.preflight import Finding
+    from telnyx_jobs.checks.status import Status
+    from telnyx_jobs.export.tables import Exported
+    from telnyx_jobs.run.summary import Summary
+
+
+def synced(summary: "Summary") -> str:
+    """The summary for a person."""
+    written = ", ".join(f"{name} {count:,}" for name, count in summary.rows.items() if count)
+    assert summary.finished_at is not None
+    seconds = (summary.finished_at - summary.started_at).total_seconds()
+    lines = [
+        f"Published {summary.database}",
+        f"  jobs      {summary.jobs_changed:,} new or changed, {summary.open_jobs:,} open, "
+        f"{summary.missing_jobs:,} no longer shown by the API",
+        f"  rows      {written or 'nothing had changed'}",
+        f"  requests  {summary.requests:,} ({summary.pages:,} pages, "
+        f"{summary.jobs_retrieved:,} jobs one by one, {summary.retries:,} retries), "
+        f"{seconds:.1f} s",
+    ]
+    if summary.rejected_records:
+        lines.append(
+            f"  rejected  {summary.rejected_records:,} records that could not be loaded: "
+            "see telnyx_raw.rejected_records"
+        )
+    if summary.unknown_fields:
+        fields = ", ".join(map(one_line, summary.unknown_fields))
+        lines.append(f"  unknown   fields kept in telnyx_raw.jobs.extra: {fields}")
+    for pair in summary.new_failures[:5]:
+        code = one_line(pair["error_code"] or "without code")
+        pointer = one_line(pair["error_pointer_pattern"] or "no pointer")
+        lines.append(f"  new       failure {code} at {pointer}")
+    if len(summary.new_failures) > 5:
+        lines.append(f"            and {len(summary.new_failures) - 5} more")
+    return "\n".join(lines)
+
+
+def checked(findings: Sequence["Finding"]) -> str:
+    """One line for each finding."""
+    return "\n".join(f"{found.state:<8} {found.name:<9} {found.told}" for found in findings)
+
+
+def exported_to(exported: "Exported", place: str) -> str:
+    """What an export holds, and where it lies, for a person."""
+    lines = [f"Exported to {place}"]
+    for name, table in exported.tables.items():
+        lines.append(
+            f"  {name:<21}{table.rows:>12,} rows{table.files:>7,} files{table.bytes:>16,} bytes"
+        )
+    lines.append(f"  and {len(exported.views)} views: see {place}/README.md")
+    return "\n".join(lines)
+
+
+def standing(found: "Status") -> str:
+    """The status for a person."""
+    if found.published_at is None:
+        lines = [f"{found.database} is not there yet: run sync"]
+    else:
+        at = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
+        lines = [
+            found.database,
+            f"  published  {at}, {found.age_seconds:,.0f} s ago",
+            f"  open jobs  {found.open_jobs:,}, {found.overdue_jobs:,} of them overdue",
+        ]
+    if found.pending_pages:
+        lines.append(f"  pending    {found.pending_pages:,} pages read by a run that was stopped")
+    if found.last_run:
+        code, why = found.last_run["exit_code"], found.last_run["error"]
+        lines.append(
+            f"  last run   {found.last_run['run_id']}, exit {code}{f': {why}' if why else ''}"
+        )
+    return "\n".join(lines)
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*(escape(one_line(cell)) for cell in row))
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""What a sync goes into: the DuckDB file, or a warehouse."""

@@ -1,0 +1,83 @@
+"""An export handed over as a folder: it takes the place of an older one whole, by rename."""
+
+import ctypes
+import os
+from pathlib import Path
+
+import duckdb
+
+from telnyx_jobs.errors import BadConfiguration, CannotWrite
+from telnyx_jobs.export.staging import REPLACED, delete_leftovers, part_beside
+from telnyx_jobs.export.tables import MANIFEST, Exported, reason, refuse_missing, write
+from telnyx_jobs.files import sync_to_disk
+from telnyx_jobs.progress import Report, nothing
+
+_SWAP = 2
+"""RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS."""
+_AT_FDCWD = -100
+
+
+def export(database: Path, folder: Path, export_id: str, report: Report = nothing) -> Exported:
+    """Write the published file out as the folder, in place of an older export.
+
+    Raises BadConfiguration when the file is missing or the folder holds anything else, and
+    CannotWrite.
+    """
+    folder = folder.resolve()
+    refuse_missing(database)
+    _refuse_other_content(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        delete_leftovers(folder)
+        with part_beside(folder, export_id) as part:
+            exported = write(database, part, export_id, report)
+            _hand_over(part)
+            _swap_in(part, folder)
+    except (OSError, duckdb.IOException) as error:
+        raise CannotWrite(
+            f"{folder} cannot be written ({reason(error)}): make room, or give another --to"
+        ) from None
+    return exported
+
+
+def _refuse_other_content(folder: Path) -> None:
+    """Raises BadConfiguration when an export would replace what is no export."""
+    try:
+        is_free = not folder.exists() or (folder / MANIFEST).is_file() or not any(folder.iterdir())
+    except NotADirectoryError:
+        is_free = False
+    except OSError as error:
+        raise CannotWrite(f"{folder} cannot be read ({reason(error)}): give another --to") from None
+    if not is_free:
+        raise BadConfiguration(
+            f"{folder} holds something other than an export, which would be lost: give another --to"
+        )
+
+
+def _hand_over(part: Path) -> None:
+    """Let everybody read the export, as the published file, and have it safely on the disk."""
+    for path in (part, *part.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o444)
+        sync_to_disk(path)
+
+
+def _swap_in(part: Path, folder: Path) -> None:
+    """Let the new export take the folder's place; an old one lies in the part folder then."""
+    if not folder.exists():
+        part.rename(folder)
+    elif not _exchange(part, folder):
+        # This file system cannot exchange two names, so for a moment there is no export.
+        replaced = part.with_name(part.name + REPLACED)
+        folder.rename(replaced)
+        part.rename(folder)
+        replaced.rename(part)
+    sync_to_disk(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places in one step; False where the system cannot."""
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if hasattr(library, "renameat2"):
+        return not library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _SWAP)
+    return hasattr(library, "renamex_np") and not library.renamex_np(*names, _SWAP)

@@ -1,0 +1,291 @@
+"""The report's charts, drawn as SVG beforehand, so that the page needs no network.
+
+Colours are CSS variables, so that one page suits light and dark. Each chart is drawn twice, for a
+wide window and for a phone, since one that is only scaled down is unreadable.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import altair as alt
+
+from telnyx_jobs.report.figures import Failures, Listed, Report, code_of, percent, pointer_of
+
+DAYS = 90
+"""Days that the chart of days shows, up to the newest."""
+_CODES = 15
+_JOB_TYPES = 4
+"""Job types with a colour of their own; the others share one."""
+_STEPS = 5
+"""Shades of the heat map."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a chart a window has room for: pixels, and rows of the heat map."""
+
+    name: str
+    plot: int
+    label: int
+    letters: int
+    codes: int
+    pointers: int
+    is_wide: bool
+
+
+WIDE = Size("wide", plot=560, label=270, letters=44, codes=15, pointers=12, is_wide=True)
+NARROW = Size("narrow", plot=180, label=112, letters=17, codes=6, pointers=8, is_wide=False)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart: its title, what it shows in words, and an SVG per size by name."""
+
+    title: str
+    description: str
+    svgs: dict[str, str]
+    legend: Sequence[str] = ()
+    """What the colours --type-1, --type-2 and so on stand for."""
+
+
+def charts_of(report: Report) -> Iterator[Chart]:
+    if report.codes.rows:
+        # without a time on any job there are no days
+        if report.days:
+            yield _days_chart(report)
+        yield _rates_chart("Failure rate by error code", report.codes, _code_and_title)
+        yield _rates_chart("Failure rate by pointer", report.pointers, _pointer_label)
+        yield _heat_map(report)
+
+
+def _days_chart(report: Report) -> Chart:
+    newest = max(day.day for day in report.days)
+    days = [day for day in report.days if day.day > newest - timedelta(days=DAYS)]
+    names = _names_of_types(report)
+    settled: dict[Any, int] = {}
+    for day in days:
+        settled[day.day] = settled.get(day.day, 0) + day.settled
+    values = [
+        {
+            "day": day.day.isoformat(),
+            "type": names[day.job_type],
+            "rate": day.failed / settled[day.day],
+        }
+        for day in days
+    ]
+    shown = list(dict.fromkeys(names.values()))
+    worst = max(settled, key=lambda day: sum(d.failed for d in days if d.day == day) / settled[day])
+
+    def draw(size: Size) -> Any:
+        return (
+            _chart_of(values)
+            .mark_bar(binSpacing=1)
+            .encode(
+                x=alt.X(
+                    "utcyearmonthdate(day):T",
+                    title=None,
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(format="%-d %b", tickCount=8 if size.is_wide else 3),
+                ),
+                y=alt.Y("sum(rate):Q", title=None, axis=alt.Axis(format=".0%", tickCount=4)),
+                color=alt.Color(
+                    "type:N",
+                    title=None,
+                    scale=alt.Scale(domain=shown, range=_colours("type", len(shown))),
+                    legend=None,
+                ),
+            )
+            .properties(width=size.plot + (size.label if size.is_wide else 90), height=200)
+        )
+
+    return _chart(
+        "Failure rate per day",
+        f"Failed operations as a share of all that settled in jobs last changed on that UTC day, "
+        f"stacked by job type, {min(settled):%Y-%m-%d} to {newest:%Y-%m-%d}; "
+        f"the highest day is {worst:%Y-%m-%d}.",
+        draw,
+        shown,
+    )
+
+
+def _names_of_types(report: Report) -> dict[str | None, str]:
+    """What the chart calls each job type: those that fail most by name, the others together."""
+    failed: dict[str | None, int] = {}
+    for day in report.days:
+        failed[day.job_type] = failed.get(day.job_type, 0) + day.failed
+    ranked = sorted(failed, key=lambda name: -failed[name])
+    return {
+        name: (name or "no type") if place < _JOB_TYPES else "other types"
+        for place, name in enumerate(ranked)
+    }
+
+
+def _code_and_title(failure: Failures, size: Size) -> str:
+    title = f"  {failure.title}" if failure.title and size.is_wide else ""
+    return code_of(failure) + title
+
+
+def _pointer_label(failure: Failures, size: Size) -> str:
+    return _end_of(pointer_of(failure), size.letters)
+
+
+def _rates_chart(
+    title: str, failures: Listed[Failures], label: Callable[[Failures, Size], str]
+) -> Chart:
+    shown = failures.rows[:_CODES]
+    highest = max(failure.rate_high for failure in shown)
+    first = label(shown[0], WIDE)
+
+    def draw(size: Size) -> Any:
+        labels = _distinct([label(failure, size) for failure in shown])
+        values = [
+            {
+                "label": text,
+                "rate": failure.failure_rate,
+                "low": failure.rate_low,
+                "high": failure.rate_high,
+                "told": percent(failure.failure_rate),
+            }
+            for text, failure in zip(labels, shown, strict=True)
+        ]
+        y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=size.label))
+        # room for the figures beyond the longest bound
+        room = alt.Scale(domain=[0, highest * (1.15 if size.is_wide else 1.35)], nice=False)
+        axis = alt.Axis(format="~%", tickCount=5 if size.is_wide else 3, title=None)
+        chart = _chart_of(values).encode(y=y)
+        bars = chart.mark_bar(color="var(--bar)").encode(x=alt.X("rate:Q", scale=room, axis=axis))
+        bounds = chart.mark_rule(color="var(--ink)", strokeWidth=1.5).encode(
+            x=alt.X("low:Q", scale=room), x2="high:Q"
+        )
+        told = chart.mark_text(align="left", dx=5, color="var(--ink)").encode(
+            x=alt.X("high:Q", scale=room), text="told:N"
+        )
+        return alt.layer(bars, bounds, told).properties(width=size.plot, height={"step": 24})
+
+    return _chart(
+        title,
+        f"Failed operations as a share of all settled ones, the {len(shown)} most frequent of "
+        f"{failures.total:,}; lines are 95 % Wilson intervals. Most frequent: {first.strip()}, "
+        f"{percent(shown[0].failure_rate)}.",
+        draw,
+    )
+
+
+def _heat_map(report: Report) -> Chart:
+    most = max(pair.failed for pair in report.pairs.rows)
+
+    def draw(size: Size) -> Any:
+        codes = [code_of(failure) for failure in report.codes.rows[: size.codes]]
+        pointers = [pointer_of(failure) for failure in report.pointers.rows[: size.pointers]]
+        ends = _distinct([_end_of(pointer, size.letters) for pointer in pointers])
+        names = dict(zip(pointers, ends, strict=True))
+        values = [
+            {
+                "code": code_of(pair),
+                "pointer": names[pointer_of(pair)],
+                "failed": pair.failed,
+                "shade": _shade(pair.failed, most),
+            }
+            for pair in report.pairs.rows
+            if code_of(pair) in codes and pointer_of(pair) in names
+        ]
+        shades = [str(step) for step in range(1, _STEPS + 1)]
+        chart = _chart_of(values).encode(
+            x=alt.X(
+                "code:N",
+                title=None,
+                scale=alt.Scale(domain=codes),
+                axis=alt.Axis(orient="top", labelAngle=-60 if size.is_wide else -90, labelLimit=80),
+            ),
+            y=alt.Y(
+                "pointer:N",
+                title=None,
+                scale=alt.Scale(domain=ends),
+                axis=alt.Axis(labelLimit=size.label),
+            ),
+        )
+        cells = chart.mark_rect().encode(color=_shaded("heat", shades))
+        figures = chart.mark_text(fontSize=11 if size.is_wide else 10).encode(
+            text="failed:Q", color=_shaded("heat-ink", shades)
+        )
+        return (
+            alt.layer(cells, figures)
+            .resolve_scale(color="independent")
+            .properties(width=size.plot, height={"step": 26})
+        )
+
+    pair = report.pairs.rows[0]
+    return _chart(
+        "Error codes by pointer",
+        "Failed operations with this code at this pointer, most frequent codes and pointers; the "
+        f"darker or brighter, the more. Most frequent: {code_of(pair)} at {pointer_of(pair)}, "
+        f"{pair.failed:,}.",
+        draw,
+    )
+
+
+def _shade(count: int, most: int) -> str:
+    """Which of the shades a count has; each stands for half as many as the next."""
+    step = next(step for step in range(_STEPS) if step == _STEPS - 1 or count * 2 > most >> step)
+    return str(_STEPS - step)
+
+
+def _shaded(name: str, shades: list[str]) -> alt.Color:
+    scale = alt.Scale(domain=shades, range=_colours(name, len(shades)))
+    return alt.Color("shade:N", scale=scale, legend=None)
+
+
+def _colours(name: str, count: int) -> list[str]:
+    return [f"var(--{name}-{place})" for place in range(1, count + 1)]
+
+
+def _end_of(text: str, longest: int) -> str:
+    """The text, its beginning cut off when it is too long: pointers differ at their end."""
+    return text if len(text) <= longest else f"…{text[1 - longest :]}"
+
+
+def _distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, numbered where they repeat: a chart would draw equal ones on each other."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        distinct.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return distinct
+
+
+def _chart_of(values: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=values))
+
+
+def _chart(
+    title: str, description: str, draw: Callable[[Size], Any], legend: Sequence[str] = ()
+) -> Chart:
+    svgs = {size.name: _svg(draw(size)) for size in (WIDE, NARROW)}
+    return Chart(title, description, svgs, legend)
+
+
+def _svg(chart: Any) -> str:
+    """The chart as SVG. Its figures and texts are escaped by the drawing library."""
+    styled = chart.configure(
+        aria=False,
+        background="transparent",
+        # a browser's font may be wider than the one that the labels were measured in
+        padding={"left": 24, "right": 8, "top": 4, "bottom": 4},
+        font="system-ui, sans-serif",
+        view=alt.ViewConfig(stroke=None),
+        text=alt.MarkConfig(fontSize=12),
+        axis=alt.AxisConfig(
+            labelColor="var(--ink)",
+            labelFontSize=12,
+            gridColor="var(--line)",
+            domainColor="var(--line)",
+            tickColor="var(--line)",
+        ),
+    )
+    drawn = io.StringIO()
+    styled.save(drawn, format="svg")
+    return drawn.getvalue()

@@ -1,0 +1,298 @@
+"""What the report says: figures read from the views, and how they are put in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import duckdb
+
+from telnyx_jobs.destinations.duckdb_file import connect
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.text import one_line
+
+OLD = timedelta(days=1)
+"""A file synced longer ago than this is called old."""
+_READ = 500
+"""Rows read of each list, so that a large account gives a page that still opens."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Figures over every job. `failure_rate` is None when nothing settled."""
+
+    jobs: int
+    settled: int
+    failed: int
+    failure_rate: float | None
+    overdue: int
+    unanswered: int
+    """Numbers that a finished job was asked for and has no operation on."""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The newest published sync, and what it left out. `synced_at` is None before the first."""
+
+    synced_at: datetime | None = None
+    missing_jobs: int = 0
+    rejected_records: int = 0
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Operations failed with a code, at a pointer pattern, or both; bounds are Wilson's, 95 %."""
+
+    code: str | None
+    pointer: str | None
+    title: str | None
+    failed: int
+    failure_rate: float
+    rate_low: float
+    rate_high: float
+    numbers: int
+    last_failed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NewFailure:
+    """A pair of code and pointer pattern, by when it was first seen."""
+
+    code: str | None
+    pointer: str | None
+    title: str | None
+    failed: int
+    numbers: int
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FailingNumber:
+    number: str
+    job_type: str | None
+    consecutive_failures: int
+    codes: str | None
+    pointers: str | None
+    last_failed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    job_id: str
+    job_type: str | None
+    status: str | None
+    pending: int | None
+    created_at: datetime | None
+    estimated_completion_at: datetime | None
+    is_overdue: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """Operations settled in jobs of one type that Telnyx last changed on this UTC day."""
+
+    day: date
+    job_type: str | None
+    settled: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Listed(Generic[Row]):
+    """The first rows of a list, and how many it has."""
+
+    rows: Sequence[Row]
+    total: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the report tells, as of `read_at`."""
+
+    database: str
+    read_at: datetime
+    freshness: Freshness
+    totals: Totals
+    codes: Listed[Failures]
+    pointers: Listed[Failures]
+    pairs: Listed[Failures]
+    newest: Listed[NewFailure]
+    numbers: Listed[FailingNumber]
+    open_jobs: Listed[OpenJob]
+    days: Sequence[Day]
+
+    @property
+    def age(self) -> timedelta | None:
+        synced_at = self.freshness.synced_at
+        return self.read_at - synced_at if synced_at else None
+
+    @property
+    def is_old(self) -> bool:
+        return self.age is None or self.age > OLD
+
+
+_TOTALS = """
+    select
+        count(*),
+        cast(coalesce(sum(settled_count), 0) as bigint),
+        cast(coalesce(sum(failed_count), 0) as bigint),
+        cast(sum(failed_count) as double) / nullif(sum(settled_count), 0),
+        count(*) filter (where is_overdue),
+        (select count(*) from telnyx.unaccounted_phone_numbers)
+    from telnyx.jobs
+"""
+_FRESHNESS = """
+    select finished_at, missing_jobs, rejected_records
+    from telnyx.sync_runs order by finished_at desc limit 1
+"""
+_RATES = """
+    select
+        {code} as code, {pointer} as pointer, {title} as title, failed_operation_count,
+        failure_rate, failure_rate_low, failure_rate_high, phone_number_count, last_failed_at
+    from telnyx.{view}
+    order by failed_operation_count desc, code nulls last, pointer nulls last
+"""
+_NEWEST = """
+    select
+        error_code, error_pointer_pattern, error_title, failed_operation_count,
+        phone_number_count, first_failed_at, last_failed_at
+    from telnyx.new_failures
+    order by first_failed_at desc nulls last, error_code, error_pointer_pattern
+"""
+_NUMBERS = """
+    select
+        coalesce(phone_number, phone_number_id) as number, job_type, consecutive_failures,
+        error_codes, error_pointers, last_failed_at
+    from telnyx.failing_phone_numbers
+    order by consecutive_failures desc, last_failed_at desc nulls last, number, job_type
+"""
+_OPEN_JOBS = """
+    select
+        job_id, job_type, status, pending_count, created_at, estimated_completion_at, is_overdue
+    from telnyx.open_jobs
+    order by is_overdue desc, created_at nulls last, job_id
+"""
+_DAYS = """
+    select
+        cast(updated_at at time zone 'UTC' as date) as day,
+        job_type,
+        cast(sum(settled_count) as bigint) as settled,
+        cast(coalesce(sum(failed_count), 0) as bigint)
+    from telnyx.jobs
+    where updated_at is not null
+    group by day, job_type
+    having settled > 0
+    order by day, job_type
+"""
+
+
+def read_report(database: Path, now: datetime) -> Report:
+    """The report on a published file. Raises BadConfiguration when there is none to read."""
+    if not database.exists():
+        raise BadConfiguration(f"{database} is not there yet: run telnyx-jobs sync first")
+    with connect(database, read_only=True) as connection:
+        try:
+            return _read(connection, database.name, now)
+        except (duckdb.BinderException, duckdb.CatalogException):
+            raise BadConfiguration(
+                f"{database} is not as this version publishes it: run telnyx-jobs sync first, "
+                "or give another --database"
+            ) from None
+
+
+def _read(connection: duckdb.DuckDBPyConnection, name: str, now: datetime) -> Report:
+    def listed(kind: type[Row], sql: str) -> Listed[Row]:
+        ((total,),) = connection.execute(f"select count(*) from ({sql})").fetchall()
+        return Listed([kind(*row) for row in rows(f"{sql} limit {_READ}")], total)
+
+    def rows(sql: str) -> list[list[Any]]:
+        return [[_shown(value) for value in row] for row in connection.execute(sql).fetchall()]
+
+    return Report(
+        database=name,
+        read_at=now,
+        freshness=next((Freshness(*row) for row in rows(_FRESHNESS)), Freshness()),
+        totals=Totals(*rows(_TOTALS)[0]),
+        codes=listed(Failures, _rates("failure_rates_by_error_code", code=True, title=True)),
+        pointers=listed(Failures, _rates("failure_rates_by_pointer", pointer=True)),
+        pairs=listed(
+            Failures, _rates("failure_rates_by_error_code_and_pointer", code=True, pointer=True)
+        ),
+        newest=listed(NewFailure, _NEWEST),
+        numbers=listed(FailingNumber, _NUMBERS),
+        open_jobs=listed(OpenJob, _OPEN_JOBS),
+        days=[Day(*row) for row in rows(_DAYS)],
+    )
+
+
+def _rates(view: str, *, code: bool = False, pointer: bool = False, title: bool = False) -> str:
+    """The query of a failure-rate view; what it has no column for is NULL."""
+    return _RATES.format(
+        view=view,
+        code="error_code" if code else "null",
+        pointer="error_pointer_pattern" if pointer else "null",
+        title="error_title" if title else "null",
+    )
+
+
+def _shown(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
+
+
+def percent(rate: float | None) -> str:
+    """A rate from 0 to 1 in percent, never rounded to nothing."""
+    if rate is None:
+        return "-"
+    return "<0.01%" if 0 < rate < 0.00005 else f"{rate:.2%}"
+
+
+def at(time: datetime | None) -> str:
+    """A time in UTC, to the minute."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" if time else "-"
+
+
+def length(time: timedelta) -> str:
+    """A length of time in its largest unit, such as 5 h."""
+    seconds = max(0.0, time.total_seconds())
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= (2 * size if unit == "days" else size):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def due_of(job: OpenJob, now: datetime) -> str:
+    """When an open job is expected to be complete, seen from now."""
+    if job.estimated_completion_at is None:
+        return "no estimate"
+    left = job.estimated_completion_at - now
+    return f"{length(-left)} overdue" if job.is_overdue else f"in {length(left)}"
+
+
+def code_of(failure: Failures | NewFailure) -> str:
+    return "no code" if failure.code is None else failure.code
+
+
+def pointer_of(failure: Failures | NewFailure) -> str:
+    return "no pointer" if failure.pointer is None else failure.pointer
+
+
+def freshness_of(report: Report) -> str:
+    """How old the figures are, in a sentence."""
+    if report.age is None:
+        return "Never synced: run telnyx-jobs sync"
+    told = f"Synced {at(report.freshness.synced_at)} UTC, {length(report.age)} before this report"
+    return f"{told}: old, run telnyx-jobs sync" if report.is_old else told
+
+
+def remarks_of(report: Report) -> list[str]:
+    """What else to know about the figures, a line each."""
+    remarks = [
+        (report.totals.unanswered, "numbers that a finished job gave no answer for"),
+        (report.freshness.missing_jobs, "jobs that the API no longer shows, counted here"),
+        (report.freshness.rejected_records, "records that could not be loaded, counted nowhere"),
+    ]
+    return [f"{told}: {count:,}" for count, told in remarks if count]

@@ -1,0 +1,1 @@
+"""One sync, from the lock to the published file."""

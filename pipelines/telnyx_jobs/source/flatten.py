@@ -1,0 +1,222 @@
+"""Jobs to Arrow tables, one per raw table; pure.
+
+Positions count from 0 in the order of the API's arrays. Each job also leaves one marker row in each
+child table: the load deletes a job's old rows by it, also where an array has become empty.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from telnyx_jobs.api.models import (
+    ErrorSource,
+    FailedOperation,
+    JobError,
+    Operation,
+    PhoneNumber,
+    Record,
+    Rejected,
+)
+from telnyx_jobs.schema import (
+    CHILDREN,
+    JOB_OBSERVATIONS,
+    JOB_OPERATION_ERRORS,
+    JOB_OPERATIONS,
+    JOB_PHONE_NUMBERS,
+    JOBS,
+    LOADED,
+    MARKER,
+    REJECTED_RECORDS,
+    Table,
+)
+
+_ARROW_TYPES = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+}
+_Member = PhoneNumber | Operation | FailedOperation
+"""What an array of a job holds: a number asked for, or what became of it."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """A record, its hash, and when the API said it (UTC)."""
+
+    record: Record
+    content_hash: str
+    at: datetime
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    return pa.schema(
+        [pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns]
+    )
+
+
+def empty_tables() -> dict[str, pa.Table]:
+    return {table.name: arrow_schema(table).empty_table() for table in LOADED}
+
+
+def job_tables(observed: Sequence[Observed], *, marked: bool = True) -> dict[str, pa.Table]:
+    """The jobs with their children and one observation each. A job may occur only once.
+
+    `marked` is whether older rows of the jobs may have to go.
+    """
+    tables = {
+        JOBS.name: _table(JOBS, map(_job_row, observed)),
+        JOB_OBSERVATIONS.name: _table(JOB_OBSERVATIONS, map(_observation_row, observed)),
+        JOB_PHONE_NUMBERS.name: _phone_numbers(observed),
+        JOB_OPERATIONS.name: _operations(observed),
+        JOB_OPERATION_ERRORS.name: _errors(observed),
+    }
+    for child in CHILDREN if marked else ():
+        tables[child.name] = pa.concat_tables([tables[child.name], _markers(child, observed)])
+    return tables
+
+
+def rejected_table(
+    kept: Mapping[str, tuple[Rejected, datetime]], loaded_since: Iterable[str]
+) -> pa.Table:
+    """Rejected records by their hash, and a marker for each hash whose job loads by now."""
+    rows: list[tuple[Any, ...]] = [
+        (record_hash, record.job_id, record.reason, record.text, at, None)
+        for record_hash, (record, at) in kept.items()
+    ]
+    rows += [(record_hash, None, None, None, None, True) for record_hash in loaded_since]
+    return _table(REJECTED_RECORDS, rows)
+
+
+def stored_jobs_table(rows: Iterable[Sequence[Any]], missing_since: datetime | None) -> pa.Table:
+    """Rows of `jobs` as they are stored, with another `missing_since`."""
+    place = JOBS.column_names.index("missing_since")
+    return _table(JOBS, ((*row[:place], missing_since, *row[place + 1 :]) for row in rows))
+
+
+def _table(table: Table, rows: Iterable[Sequence[Any]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(table.columns)
+    return _from_columns(table, columns)
+
+
+def _from_columns(table: Table, columns: Sequence[Sequence[Any]]) -> pa.Table:
+    schema = arrow_schema(table)
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _markers(child: Table, observed: Sequence[Observed]) -> pa.Table:
+    blank = {"text": "", "bigint": -1}
+    row = [None if c.nullable else blank[c.type] for c in child.columns[1:-1]]
+    return _table(child, ((o.record.job_id, *row, True) for o in observed))
+
+
+def _job_row(observed: Observed) -> tuple[Any, ...]:
+    job = observed.record.job
+    return (
+        job.id,
+        job.record_type,
+        job.type,
+        job.status,
+        job.etc,
+        job.created_at,
+        job.updated_at,
+        _json(job.parameters),
+        *_counts(observed),
+        _json(observed.record.unknown),
+        observed.at,
+        None,
+        observed.content_hash,
+    )
+
+
+def _observation_row(observed: Observed) -> tuple[Any, ...]:
+    job = observed.record.job
+    return (job.id, observed.at, job.status, job.updated_at, *_counts(observed))
+
+
+def _counts(observed: Observed) -> list[int | None]:
+    job = observed.record.job
+    arrays: list[list[Any] | None] = [
+        job.phone_numbers,
+        job.successful_operations,
+        job.pending_operations,
+        job.failed_operations,
+    ]
+    return [None if array is None else len(array) for array in arrays]
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _phone_numbers(observed: Sequence[Observed]) -> pa.Table:
+    jobs = [o.record.job for o in observed]
+    keys = {"job_id": [job.id for job in jobs]}
+    return _numbers(JOB_PHONE_NUMBERS, keys, [job.phone_numbers or () for job in jobs])
+
+
+def _operations(observed: Sequence[Observed]) -> pa.Table:
+    arrays: list[tuple[str, str, Sequence[_Member]]] = [
+        (job.id, outcome, operations or ())
+        for job in (o.record.job for o in observed)
+        for outcome, operations in (
+            ("successful", job.successful_operations),
+            ("pending", job.pending_operations),
+            ("failed", job.failed_operations),
+        )
+    ]
+    keys = {"job_id": [array[0] for array in arrays], "outcome": [array[1] for array in arrays]}
+    return _numbers(JOB_OPERATIONS, keys, [array[2] for array in arrays])
+
+
+def _numbers(
+    table: Table, keys: Mapping[str, Sequence[str]], arrays: Sequence[Sequence[_Member]]
+) -> pa.Table:
+    """A row for each member of the arrays: its array's keys, its place there, what it says.
+
+    Only what it says becomes Python objects one by one; a backfill has millions of members.
+    """
+    members = [member for array in arrays for member in array]
+    starts = pa.array([0, *accumulate(map(len, arrays))], pa.int32())
+    ids = pa.array([member.id for member in members], pa.string())
+    array_of_member = pc.list_parent_indices(pa.ListArray.from_arrays(starts, ids))
+    columns = {name: pa.array(key, pa.string()).take(array_of_member) for name, key in keys.items()}
+    columns["position"] = pc.subtract(pa.arange(0, len(ids)), starts.take(array_of_member))
+    columns["phone_number_id"] = ids
+    columns["phone_number"] = pa.array([member.phone_number for member in members], pa.string())
+    columns[MARKER] = pa.nulls(len(ids), pa.bool_())
+    return pa.Table.from_pydict(columns, schema=arrow_schema(table))
+
+
+def _errors(observed: Sequence[Observed]) -> pa.Table:
+    return _table(
+        JOB_OPERATION_ERRORS,
+        (
+            (o.record.job_id, operation_position, position, *_error_fields(error), None)
+            for o in observed
+            for operation_position, operation in enumerate(o.record.job.failed_operations or ())
+            for position, error in enumerate(operation.errors or ())
+        ),
+    )
+
+
+def _error_fields(error: JobError) -> tuple[str | None, ...]:
+    # until 2025 `source` was documented as the bare pointer
+    source = ErrorSource(error.source) if isinstance(error.source, str) else error.source
+    return (
+        error.code,
+        error.title,
+        error.detail,
+        source.pointer if source else None,
+        source.parameter if source else None,
+        error.meta.url if error.meta else None,
+    )

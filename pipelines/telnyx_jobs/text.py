@@ -1,0 +1,13 @@
+"""Text of the API, made safe to print."""
+
+import re
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What could drive a terminal, or turn the direction of a line."""
+_LONGEST = 200
+
+
+def one_line(text: str) -> str:
+    """A text of the API's as a line may show it: harmless, and of 200 characters at most."""
+    text = " ".join(_CONTROLS.sub("\ufffd", " ".join(text.split())).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,1 @@
+"""The SQL files: found, ordered, tested, and translated to other dialects."""

@@ -1,0 +1,228 @@
+"""What `status`, `verify` and `sync --dry-run` tell, held against what there is."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from support.syncs import Jobs, Json, access, api_of, job, numbers, run, sync_once
+from telnyx_jobs.demo_api import FakeApi
+
+NAME = "telnyx_jobs.duckdb"
+
+
+def account() -> Jobs:
+    """Finished jobs, and one that is still open."""
+    jobs = Jobs(job(number, successful_operations=numbers(number)) for number in range(1, 6))
+    jobs.append(job(0, status="in_progress", pending_operations=numbers(7)))
+    return jobs
+
+
+def differences(folder: Path, api: FakeApi) -> list[Json]:
+    """What `verify --json` finds; its exit code must agree."""
+    done = run(folder, "verify", "--json", "--quiet", environ=access(api))
+    found: list[Json] = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (1 if found else 0, "")
+    return found
+
+
+def difference(subject: str, field: str, in_file: str, at_api: str) -> Json:
+    return {"subject": subject, "field": field, "in_file": in_file, "at_api": at_api}
+
+
+def test_status_tells_a_person_how_fresh_the_file_is(tmp_path: Path) -> None:
+    """After a sync `status` is exit 0 and names file, age, open jobs and the last run."""
+    with api_of(account()) as api:
+        summary = sync_once(api, tmp_path / NAME)
+    done = run(tmp_path, "status")
+
+    file, published, open_jobs, last_run = done.stdout.splitlines()
+    assert (done.returncode, file) == (0, str(tmp_path / NAME))
+    assert summary.finished_at is not None
+    assert f"published  {summary.finished_at:%Y-%m-%d %H:%M:%S} UTC" in published
+    assert open_jobs == "  open jobs  1, 0 of them overdue"
+    assert last_run == f"  last run   {summary.run_id}, exit 0"
+
+
+def test_status_as_json_has_the_same(tmp_path: Path) -> None:
+    """`status --json` is one object, with the line of the last run in it."""
+    with api_of(account()) as api:
+        summary = sync_once(api, tmp_path / NAME)
+    told = json.loads(run(tmp_path, "status", "--json").stdout)
+
+    assert told.pop("age_seconds") >= 0
+    assert told == {
+        "database": str(tmp_path / NAME),
+        "published_at": summary.as_json()["finished_at"],
+        "open_jobs": 1,
+        "overdue_jobs": 0,
+        "pending_pages": 0,
+        "last_run": summary.as_json() | {"exit_code": 0, "error": None},
+    }
+
+
+@pytest.mark.parametrize(("max_age", "code"), [("1h", 0), ("0s", 1), ("soon", 2)])
+def test_status_fails_when_the_file_is_too_old(max_age: str, code: int, tmp_path: Path) -> None:
+    """`--max-age` is exit 1 for an older file, and exit 2 for what is no time."""
+    with api_of([]) as api:
+        sync_once(api, tmp_path / NAME)
+
+    assert run(tmp_path, "status", "--max-age", max_age).returncode == code
+
+
+def test_status_without_a_file_says_what_to_do(tmp_path: Path) -> None:
+    """Where nothing is published yet `status` is exit 1, and leaves the folder empty."""
+    done = run(tmp_path, "status")
+
+    assert done.returncode == 1
+    assert done.stdout == f"{tmp_path / NAME} is not there yet: run sync\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_agrees_with_a_file_just_synced(tmp_path: Path) -> None:
+    """When nothing changed since the sync `verify` is exit 0, rejected records or not."""
+    jobs = account()
+    jobs.append(job(9, status=7))
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / NAME)
+        done = run(tmp_path, "verify", "--quiet", environ=access(api))
+
+    assert (done.returncode, done.stdout) == (0, f"{NAME} agrees with the API\n")
+
+
+def _finish(jobs: Jobs) -> None:
+    jobs[5] |= {"status": "failed", "pending_operations": []}
+
+
+def _swap_for_another(jobs: Jobs) -> None:
+    jobs[2] = job(8)
+
+
+def _add(jobs: Jobs) -> None:
+    jobs.append(job(6))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            _finish,
+            [
+                difference("job-00000", "status", "in_progress", "failed"),
+                difference("job-00000", "pending_operations_count", "1", "0"),
+                *(
+                    difference(
+                        "job-00000", f"job_operations['pending', 0].{name}", kept, "no such row"
+                    )
+                    for name, kept in [
+                        ("job_id", "job-00000"),
+                        ("outcome", "pending"),
+                        ("position", "0"),
+                        ("phone_number_id", "id-7"),
+                        ("phone_number", "+15550000007"),
+                    ]
+                ),
+            ],
+        ),
+        (_swap_for_another, [difference("job-00003", "job", "there", "unknown (404)")]),
+        (_add, [difference("all jobs", "number", "6", "7; sync --full tells which")]),
+    ],
+    ids=["a job changed", "a job vanished", "the total differs"],
+)
+def test_verify_names_what_differs(
+    change: Callable[[Jobs], None], expected: list[Json], tmp_path: Path
+) -> None:
+    """What the API says otherwise since the sync is exit 1, with a row for each field."""
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / NAME)
+        change(jobs)
+
+        assert differences(tmp_path, api) == expected
+
+
+def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:
+    """Without `--json` the differences are a table, and the exit code is 1."""
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / NAME)
+        _swap_for_another(jobs)
+        done = run(tmp_path, "verify", "--quiet", environ=access(api))
+
+    cells = [line.strip("│").split("│") for line in done.stdout.splitlines() if "│" in line]
+    assert done.returncode == 1
+    assert [[cell.strip() for cell in line] for line in cells] == [
+        ["job-00003", "job", "there", "unknown (404)"]
+    ]
+
+
+def test_verify_runs_the_data_tests(tmp_path: Path) -> None:
+    """A row that breaks a data test is exit 1, with the test's name and the row."""
+    database = tmp_path / NAME
+    with api_of(account()) as api:
+        sync_once(api, database)
+        database.chmod(0o600)
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(
+                "insert into telnyx_raw.job_phone_numbers (job_id, position) values ('nobody', 0)"
+            )
+
+        assert differences(tmp_path, api) == [
+            difference("job_phone_numbers__have_their_job", "data test", "('nobody', 1)", "")
+        ]
+
+
+def _nothing(_: Jobs) -> None:
+    """As it is."""
+
+
+def _more(jobs: Jobs) -> None:
+    jobs += [job(number) for number in range(600, 610)]
+    jobs.append(job(700, status="pending"))
+
+
+@pytest.mark.parametrize(
+    ("is_synced", "change", "options"),
+    [
+        (False, _nothing, {}),
+        (True, _nothing, {}),
+        (True, _more, {}),
+        (True, _more, {"full": True}),
+        (True, _nothing, {"job_ids": ("job-00001", "job-00002")}),
+        (True, _nothing, {"job_types": ("update_phone_numbers",)}),
+    ],
+    ids=["first", "nothing new", "new jobs", "full", "by id", "by type"],
+)
+def test_a_dry_run_foresees_the_requests_of_the_sync(
+    is_synced: bool, change: Callable[[Jobs], None], options: dict[str, Any], tmp_path: Path
+) -> None:
+    """A dry run writes nothing, and the sync after it sends as many requests as it told."""
+    jobs = Jobs(job(number) for number in range(20, 540))
+    jobs += [job(number, status="pending") for number in range(3)]
+    database = tmp_path / NAME
+    flags = {
+        "full": ["--full"],
+        "job_ids": ["--job-id", "job-00001", "--job-id", "job-00002"],
+        "job_types": ["--job-type", "update_phone_numbers"],
+    }
+    asked = [flag for name in options for flag in flags[name]]
+    with api_of(jobs) as api:
+        if is_synced:
+            sync_once(api, database)
+        change(jobs)
+        before = {path: path.stat() for path in tmp_path.rglob("*")}
+        done = run(tmp_path, "sync", "--dry-run", "--json", "--quiet", *asked, environ=access(api))
+        after = {path: path.stat() for path in tmp_path.rglob("*")}
+        summary = sync_once(api, database, **options)
+
+    told = json.loads(done.stdout)
+    assert {path: stat.st_mtime_ns for path, stat in after.items()} == {
+        path: stat.st_mtime_ns for path, stat in before.items()
+    }
+    assert (told["list_pages"], told["retrieves"]) == (
+        summary.pages,
+        summary.requests - summary.pages,
+    )

@@ -1,0 +1,355 @@
+"""Who else is told of a sync: webhook and heartbeat as real servers, the sync as a process."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from support.faulty_api import Exchange, FaultyApi, refusal
+from support.listener import Listener
+from support.syncs import (
+    Jobs,
+    Json,
+    access,
+    api_of,
+    command,
+    complaint,
+    environment,
+    error,
+    failure,
+    job,
+    run,
+)
+from telnyx_jobs.cli.notify import ATTEMPTS
+from telnyx_jobs.cli.process import STOP_SECONDS
+
+NOBODY = "http://127.0.0.1:9/secret"
+"""An address that refuses every connection."""
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as listener:
+        yield listener
+
+
+def addresses(listener: Listener) -> dict[str, str]:
+    """The environment that names webhook and heartbeat."""
+    return {
+        "TELNYX_JOBS_WEBHOOK": f"{listener.url}/hook",
+        "TELNYX_JOBS_PING": f"{listener.url}/ping",
+    }
+
+
+def hooked(listener: Listener) -> list[Json]:
+    return [each.json for each in listener.told if each.target == "/hook"]
+
+
+def pings(listener: Listener) -> list[str]:
+    return [target for target in listener.targets if target.startswith("/ping")]
+
+
+def jobs_that_failed(*codes: str) -> Jobs:
+    """A job for each of these error codes."""
+    return Jobs(
+        job(number, failed_operations=[failure(number, error(code, f"/tags/{number}"))])
+        for number, code in enumerate(codes, 1)
+    )
+
+
+def pair(code: str) -> Json:
+    return {"error_code": code, "error_pointer_pattern": "/tags/*"}
+
+
+def test_a_failure_is_one_json_object_with_a_text(listener: Listener, tmp_path: Path) -> None:
+    """A failed run POSTs one object: a text for people, and its fields for programs."""
+    done = run(tmp_path, "sync", "--webhook", f"{listener.url}/hook", "--base-url", NOBODY)
+
+    (told,) = listener.told
+    content = told.json
+    assert (told.method, told.target, done.returncode) == ("POST", "/hook", 77)
+    assert content.pop("run_id").startswith("2")
+    assert content == {
+        "text": f"telnyx-jobs sync ended with exit code 77: {complaint(done)}",
+        "database": "telnyx_jobs.duckdb",
+        "exit_code": 77,
+        "error": complaint(done),
+        "published": False,
+        "new_failures": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "config", "code"),
+    [
+        ([], {"TELNYX_JOBS_PAGE_SIZE": "many"}, "", 78),
+        ([], {}, "[telnyx_jobs\n", 78),
+        (["--no-such-option"], {}, "", 2),
+        (["--base-url", "ftp://127.0.0.1"], {"TELNYX_API_KEY": "KEY"}, "", 78),
+        (["--ping", "nowhere"], {}, "", 78),
+    ],
+    ids=["environment", "file", "option", "address of the API", "address of the heartbeat"],
+)
+def test_a_failure_before_the_run_is_told(
+    arguments: list[str],
+    environ: Mapping[str, str],
+    config: str,
+    code: int,
+    listener: Listener,
+    tmp_path: Path,
+) -> None:
+    """A setting that cannot be used is told to the webhook, wherever either comes from."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(config)
+    done = run(
+        tmp_path, "sync", *arguments, f"--webhook={listener.url}/hook", environ=dict(environ)
+    )
+
+    assert done.returncode == code
+    assert [told.json["exit_code"] for told in listener.told] == [code]
+
+
+def test_addresses_may_stand_in_the_file(listener: Listener, tmp_path: Path) -> None:
+    """Webhook and heartbeat may come from `.dlt/config.toml`, as every option does."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(
+        f'[telnyx_jobs]\nwebhook = "{listener.url}/hook"\nping = "{listener.url}/ping"\n'
+    )
+    run(tmp_path, "sync")
+
+    assert sorted(listener.targets) == ["/hook", "/ping/77"]
+
+
+def test_failures_never_seen_before_are_told_once(listener: Listener, tmp_path: Path) -> None:
+    """The first sync tells their number, a later one names those that are new, once."""
+    jobs = jobs_that_failed("10015", "85004")
+    with api_of(jobs) as api:
+        environ = access(api) | addresses(listener)
+        run(tmp_path, "sync", environ=environ)
+        jobs += [job(9, failed_operations=[failure(9, error("20012", "/tags/0"))])]
+        run(tmp_path, "sync", environ=environ)
+        run(tmp_path, "sync", environ=environ)
+
+    first, second = hooked(listener)
+    assert first["text"] == (
+        "telnyx-jobs: first sync, with 2 kinds of failure; from now on new ones are told"
+    )
+    assert first["new_failures"] == [pair("10015"), pair("85004")]
+    assert second["text"] == (
+        "telnyx-jobs: 1 kind of failure never seen before: 20012 at `/tags/*`"
+    )
+    assert (second["exit_code"], second["error"]) == (0, None)
+    assert second["new_failures"] == [pair("20012")]
+
+
+def test_a_long_list_is_cut_in_the_text_alone(listener: Listener, tmp_path: Path) -> None:
+    """Of many new kinds of failure the text names five; the fields hold all."""
+    jobs = jobs_that_failed()
+    with api_of(jobs) as api:
+        run(tmp_path, "sync", environ=access(api))
+        jobs += jobs_that_failed(*(f"1000{digit}" for digit in range(1, 8)))
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    (message,) = hooked(listener)
+    assert message["text"].endswith("10005 at `/tags/*`, and 2 more")
+    assert message["new_failures"] == [pair(f"1000{digit}") for digit in range(1, 8)]
+
+
+def test_a_heartbeat_has_a_beginning_and_an_end(listener: Listener, tmp_path: Path) -> None:
+    """A run pings `/start`, then the address itself or the exit code; the body is its id."""
+    with FaultyApi([], {1: refusal(422)}) as api:
+        ping = f"{listener.url}/ping/?project=1"
+        done = run(tmp_path, "sync", "--json", "--ping", ping, environ=access(api))
+        run(tmp_path, "sync", "--ping", ping, environ=access(api))
+
+    assert listener.targets == [
+        "/ping/start?project=1",
+        "/ping/?project=1",
+        "/ping/start?project=1",
+        "/ping/69?project=1",
+    ]
+    bodies = [each.body.decode() for each in listener.told]
+    assert bodies[:2] == [json.loads(done.stdout)["run_id"]] * 2
+    assert bodies[2] == bodies[3] != bodies[0]
+
+
+def test_a_run_that_finds_another_at_work_tells_nobody(listener: Listener, tmp_path: Path) -> None:
+    """While another sync holds the lock a run is exit 75, and nobody is told of it."""
+    state = tmp_path / ".telnyx_jobs.duckdb.state"
+    state.mkdir()
+    with FileLock(state / "lock"), api_of([]) as api:
+        done = run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    assert done.returncode == 75
+    assert listener.told == []
+
+
+def test_a_run_that_spent_its_requests_has_not_failed(listener: Listener, tmp_path: Path) -> None:
+    """What a run publishes before `--max-requests` ends it with 75 is a success to those told."""
+    with api_of([job(1), job(2)]) as api:
+        done = run(
+            tmp_path,
+            *("sync", "--page-size", "1", "--max-requests", "1"),
+            environ=access(api) | addresses(listener),
+        )
+
+    assert done.returncode == 75
+    assert listener.targets == ["/ping/start", "/ping"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sync", "--help"], ["sync", "--dry-run"], ["status"]],
+    ids=["help", "dry run that fails", "another command"],
+)
+def test_only_a_sync_tells(arguments: list[str], listener: Listener, tmp_path: Path) -> None:
+    """What is no sync, or writes nothing, tells nobody."""
+    run(tmp_path, *arguments, environ=addresses(listener))
+
+    assert listener.told == []
+
+
+@contextmanager
+def _at_work(folder: Path, listener: Listener) -> Iterator[subprocess.Popen[str]]:
+    """A sync whose API does not answer, from when it has asked."""
+    asked = threading.Event()
+
+    def stuck(exchange: Exchange) -> None:
+        asked.set()
+        exchange.pause(60)
+
+    with (
+        FaultyApi([], otherwise=stuck) as api,
+        subprocess.Popen(
+            command("sync"),
+            cwd=folder,
+            env=environment(folder) | access(api) | addresses(listener),
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert asked.wait(60)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_a_stopped_run_is_told(
+    sent: signal.Signals, code: int, listener: Listener, tmp_path: Path
+) -> None:
+    """A run that a signal ends is a failure to those told, with the exit code that it ends with."""
+    with _at_work(tmp_path, listener) as process:
+        process.send_signal(sent)
+        _, stderr = process.communicate(timeout=10)
+
+    assert process.returncode == code
+    message = json.loads(stderr.splitlines()[-1])["message"]
+    assert [told["text"] for told in hooked(listener)] == [
+        f"telnyx-jobs sync ended with exit code {code}: {message}"
+    ]
+    assert pings(listener) == ["/ping/start", f"/ping/{code}"]
+
+
+def test_a_stopped_run_ends_in_time_whoever_listens(tmp_path: Path) -> None:
+    """Addresses that never answer hold up no run that is to stop, which tells its one line."""
+    with Listener([0] * 10) as listener, _at_work(tmp_path, listener) as process:
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=10)
+        seconds = time.monotonic() - began
+
+    assert (process.returncode, seconds < STOP_SECONDS + 1) == (75, True)
+    failed = [line for line in stderr.splitlines() if json.loads(line)["event"] == "failed"]
+    assert len(failed) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"), [(500, ATTEMPTS), (429, ATTEMPTS), (404, 1), (302, 1)]
+)
+def test_who_does_not_listen_changes_nothing(status: int, attempts: int, tmp_path: Path) -> None:
+    """A refusal is asked again where that may help, no redirect is followed, and the run stands."""
+    with Listener([status] * 10) as listener, api_of(jobs_that_failed("10015")) as api:
+        done = run(tmp_path, "sync", "--webhook", f"{listener.url}/secret", environ=access(api))
+
+    assert (done.returncode, listener.targets) == (0, ["/secret"] * attempts)
+    warning = json.loads(done.stderr.splitlines()[-1])
+    assert (warning["level"], "secret" in done.stderr) == ("warning", False)
+    assert warning["message"] == (
+        f"the webhook could not be told (HTTP {status}), which changes nothing for the run: "
+        "check --webhook"
+    )
+
+
+def test_a_passing_fault_is_no_warning(tmp_path: Path) -> None:
+    """What a further attempt delivers is delivered."""
+    with Listener([503]) as listener, api_of(jobs_that_failed("10015")) as api:
+        done = run(tmp_path, "sync", "--quiet", "--webhook", listener.url, environ=access(api))
+
+    assert (done.returncode, done.stderr, len(listener.told)) == (0, "", 2)
+
+
+def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:
+    """Addresses that cannot be reached are named by their options, once, with --quiet too."""
+    with api_of(jobs_that_failed("10015")) as api:
+        done = run(
+            tmp_path,
+            *("sync", "--quiet", "--webhook", NOBODY, "--ping", NOBODY),
+            environ=access(api),
+        )
+
+    messages = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert done.returncode == 0
+    assert sorted(messages) == [
+        f"the {option} could not be told (no connection), which changes nothing for the run: "
+        f"check --{option}"
+        for option in ("ping", "webhook")
+    ]
+
+
+def test_no_phone_number_is_told(listener: Listener, tmp_path: Path) -> None:
+    """A number in what the API says is left out of the message, and nothing in it is a command."""
+    said = "<!channel> +1 (555) 000-0001 & 15550000002"
+    with FaultyApi([], otherwise=refusal(422, title=said)) as api:
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+    number = failure(1, error("+15550000003", "/numbers/+15550000003/x"))
+    with api_of([job(1, failed_operations=[number])]) as api:
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    failed, found = hooked(listener)
+    assert failed["text"].startswith(
+        "telnyx-jobs sync ended with exit code 69: the API refuses the request "
+        "(422 10007 &lt;!channel&gt; [number] &amp; [number])"
+    )
+    assert found["new_failures"] == [
+        {"error_code": "[number]", "error_pointer_pattern": "/numbers/[number]/x"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "address"),
+    [
+        ("webhook", "nowhere"),
+        ("webhook", "ftp://127.0.0.1/"),
+        ("ping", "http:///"),
+        ("ping", "http://[::"),
+    ],
+)
+def test_an_unusable_address_is_78(option: str, address: str, tmp_path: Path) -> None:
+    """An address that nothing can be sent to is exit 78 before anything is written, and unseen."""
+    done = run(tmp_path, "sync", "--demo", f"--{option}", f"{address}s3cret")
+
+    assert done.returncode == 78
+    assert f"--{option}" in complaint(done)
+    assert "s3cret" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

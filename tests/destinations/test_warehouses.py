@@ -1,0 +1,458 @@
+"""A real PostgreSQL in place of the file: the same rows and views, and the same few requests.
+
+The warehouses that cannot be run here have their SQL parsed in their own dialect.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+
+from support.exported_history import HOSTILE, assert_same
+from support.killed_command import DRIVER
+from support.postgres import PASSWORD, Server
+from support.syncs import (
+    Jobs,
+    Json,
+    access,
+    api_of,
+    complaint,
+    environment,
+    error,
+    failure,
+    job,
+    numbers,
+    rows,
+    run,
+)
+from support.warehouse_syncs import CREDENTIALS, settings_for, sync_to
+from telnyx_jobs.demo_api import Account
+from telnyx_jobs.destinations import connection
+from telnyx_jobs.errors import Bug, TryAgainLater
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.dry_run import plan
+from telnyx_jobs.run.summary import Summary
+from telnyx_jobs.run.sync import open_client
+from telnyx_jobs.schema import CHILDREN, LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
+from telnyx_jobs.views.dialects import create_statements, data_tests
+from telnyx_jobs.views.files import sql_folder
+
+Row = tuple[Any, ...]
+VIEWS = sorted(path.stem for path in (sql_folder() / "views").glob("*.sql"))
+DIALECTS = ("duckdb", "postgres", "redshift", "snowflake", "bigquery", "databricks", "clickhouse")
+OF_EACH_RUN = {
+    "jobs": {"observed_at", "missing_since", "is_overdue"},
+    "open_jobs": {"is_overdue", "age_seconds"},
+    "job_observations": {"observed_at"},
+    "rejected_records": {"observed_at"},
+    "sync_runs": {"run_id", "started_at", "finished_at", "database", "throttled_seconds"},
+    "data_dictionary": {"data_type"},
+}
+"""Columns whose values two syncs of the same jobs do not share."""
+
+
+@pytest.fixture
+def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, which syncs of this process go into."""
+    name = postgres.new_database()
+    monkeypatch.setenv(CREDENTIALS, postgres.url(name))
+    return name
+
+
+# the same rows
+
+
+# in English `a` comes before `B`, by bytes after it
+TITLES = [{"code": "tie", "title": title, "source": {"pointer": "/t"}} for title in ("a", "B")]
+SPELT: list[Json] = [{"id": "spelt", "phone_number": number, "errors": []} for number in ("a", "B")]
+TIES = [
+    job(
+        950,
+        failed_operations=[failure(20, *TITLES), failure(21, error("a", "/a"), error("B", "/B"))],
+    ),
+    job(951, failed_operations=SPELT),
+    # of the same moment: by bytes the one that failed is the newer
+    job(952, id="job-a", failed_operations=[failure(22)]),
+    job(952, id="job-B", successful_operations=numbers(22)),
+]
+"""Jobs that a database sorts as its language does, unless told otherwise."""
+
+
+def histories() -> Iterator[list[Any]]:
+    """An account at four times: jobs come, change, empty their arrays, are unusable and vanish."""
+    base = list(Account().jobs(datetime(2026, 9, 1, 8, tzinfo=UTC)))[:20]
+    changing = job(
+        900,
+        status="pending",
+        parameters={"b": [1.0, "é'\\n\n%s"], "a": {}},
+        phone_numbers=numbers(1, 2),
+        pending_operations=numbers(1, 2),
+        unknown={"x": None},
+    )
+    vanishing = job(901, status="pending", phone_numbers=numbers(3), parameters={"kept": 1e-7})
+    base += TIES
+    yield [*base, *HOSTILE, changing, vanishing, {"id": 1}, job(902, status=7)]
+    changing = changing | {"pending_operations": numbers(2), "failed_operations": [failure(1, {})]}
+    yield [*base, *HOSTILE, changing, job(902)]
+    arrays = ("phone_numbers", "pending_operations", "failed_operations")
+    changing = changing | {name: [] for name in arrays} | {"status": "completed"}
+    new = job(903, failed_operations=[failure(5, error("é", "/ä/1"), error("Z", "/a"))])
+    yield [*base, *HOSTILE, changing, job(902), new]
+    yield [*base, *HOSTILE, changing, job(902), new]
+
+
+@pytest.fixture(scope="module")
+def synced(
+    postgres: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str, list[list[Summary]]]:
+    """The same history in the file and in PostgreSQL, and the summaries of both."""
+    folder, name = tmp_path_factory.mktemp("both"), postgres.new_database()
+    summaries = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CREDENTIALS, postgres.url(name))
+        for jobs in histories():
+            with api_of(jobs) as api:
+                targets = ("duckdb", "postgres")
+                summaries.append([sync_to(api, folder, target) for target in targets])
+    return folder / "jobs.duckdb", name, summaries
+
+
+def both(
+    synced: tuple[Path, str, list[list[Summary]]], server: Server, relation: str
+) -> tuple[list[Row], list[Row]]:
+    """What the file and PostgreSQL hold of a relation, JSON as Python values."""
+    database, name, _ = synced
+    schema, _, table = relation.partition(".")
+    columns = [
+        column
+        for (column, *_) in rows(database, f"describe {relation}")
+        if column not in OF_EACH_RUN.get(table, ()) and not column.startswith("_dlt_deleted")
+    ]
+    types = {c.name: c.type for known in TABLES if known.name == table for c in known.columns}
+    sql = f"select {', '.join(columns)} from {schema}.{table}"
+
+    def read(row: Row) -> Row:
+        pairs = zip(columns, row, strict=True)
+        return tuple(
+            json.dumps(json.loads(value), sort_keys=True)
+            if types.get(column) == "json" and value is not None
+            else value
+            for column, value in pairs
+        )
+
+    return [read(row) for row in rows(database, sql)], [read(r) for r in server.rows(name, sql)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_holds_what_the_file_holds(
+    table: Table, synced: tuple[Path, str, list[list[Summary]]], postgres: Server
+) -> None:
+    """After four syncs of a changing account each raw table is row for row that of the file."""
+    expected, found = both(synced, postgres, f"{RAW_SCHEMA}.{table.name}")
+    assert expected
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_gives_what_it_gives_in_the_file(
+    view: str, synced: tuple[Path, str, list[list[Summary]]], postgres: Server
+) -> None:
+    """Each view is row for row that of the file, comments too, whatever zone and language."""
+    expected, found = both(synced, postgres, f"telnyx.{view}")
+    assert expected
+    assert_same(found, expected)
+
+
+def test_requests_and_counts_are_those_of_the_file(
+    synced: tuple[Path, str, list[list[Summary]]],
+) -> None:
+    """Each sync asks for as much, writes as many rows and finds as many failures as the file's."""
+    own = {"run_id", "started_at", "finished_at", "database", "throttled_seconds"}
+    for summaries in synced[2]:
+        file, warehouse = (
+            {k: v for k, v in s.as_json().items() if k not in own} for s in summaries
+        )
+        assert warehouse == file
+    assert [summaries[1].jobs_changed for summaries in synced[2]][-1] == 0
+
+
+def test_missing_jobs_are_marked(
+    synced: tuple[Path, str, list[list[Summary]]], postgres: Server
+) -> None:
+    """A job that the API no longer shows keeps its rows, and says since when."""
+    sql = "select id from telnyx_raw.jobs where missing_since is not null"
+    assert postgres.rows(synced[1], sql) == [("job-00901",)] == rows(synced[0], sql)
+
+
+def test_an_empty_account_has_every_table_and_view(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """Without any job all tables and views are there to be read."""
+    with api_of([]) as api:
+        sync_to(api, tmp_path)
+    counts = {
+        name: postgres.rows(database, f"select count(*) from {name}")
+        for name in [f"{RAW_SCHEMA}.{t.name}" for t in TABLES] + [f"telnyx.{v}" for v in VIEWS]
+    }
+    filled = {f"{RAW_SCHEMA}.{SYNC_RUNS.name}", "telnyx.sync_runs"}
+    assert {name for name, ((n,),) in counts.items() if n} - {"telnyx.data_dictionary"} == filled
+
+
+def test_what_postgres_cannot_hold_is_left_out(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """U+0000 goes from texts and from JSON, an escaped backslash before `u0000` stays."""
+    with api_of([job(1, type="a\x00b", parameters={"k": "x\x00y\\u0000"})]) as api:
+        sync_to(api, tmp_path)
+    ((type_, parameters),) = postgres.rows(database, "select type, parameters from telnyx_raw.jobs")
+    assert (type_, json.loads(parameters)) == ("ab", {"k": "xy\\u0000"})
+
+
+# a run that breaks
+
+
+def test_failing_data_tests_leave_the_warehouse_as_it_was(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """Rows that disagree end a sync with 70; what stood stands, and the next one reads it again."""
+    jobs = Jobs([job(1, phone_numbers=numbers(1), successful_operations=numbers(1))])
+    with api_of(jobs) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "create table kept as select * from telnyx_raw.job_phone_numbers")
+        postgres.rows(database, "delete from telnyx_raw.job_phone_numbers")
+        jobs.append(job(2, phone_numbers=numbers(2)))
+        with pytest.raises(Bug, match=r"jobs__phone_numbers_count_agrees.*postgres is unchanged"):
+            sync_to(api, tmp_path)
+        assert postgres.rows(database, "select id from telnyx_raw.jobs") == [("job-00001",)]
+        postgres.rows(database, "insert into telnyx_raw.job_phone_numbers select * from kept")
+        assert sync_to(api, tmp_path).rows["jobs"] == 1
+    sql = "select job_id from telnyx_raw.job_phone_numbers order by job_id"
+    assert postgres.rows(database, sql) == [("job-00001",), ("job-00002",)]
+
+
+def test_a_reader_holds_up_no_sync(database: str, postgres: Server, tmp_path: Path) -> None:
+    """A transaction that has read every view sees the same after a sync, which did not wait."""
+    jobs = Jobs([job(1)])
+    with api_of(jobs) as api, postgres.connection(database) as other:
+        sync_to(api, tmp_path)
+        other.autocommit = False
+        with other.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            for view in VIEWS:
+                cursor.execute(f"select count(*) from telnyx.{view}")
+            jobs.append(job(2))
+            sync_to(api, tmp_path)
+            cursor.execute("select count(*) from telnyx.jobs")
+            assert cursor.fetchall() == [(1,)]
+    assert postgres.rows(database, "select count(*) from telnyx.jobs") == [(2,)]
+
+
+def test_of_two_machines_one_works(
+    database: str, postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync into a database that another machine syncs into ends with 75 and changes nothing."""
+    monkeypatch.setattr(connection, "_LOCK_SECONDS", 1)
+    with api_of([job(1)]) as api, postgres.connection(database) as other:
+        with other.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(hashtext('telnyx_raw'))")
+        with pytest.raises(TryAgainLater, match="another sync into this database"):
+            sync_to(api, tmp_path)
+    sql = "select count(*) from information_schema.tables where table_schema like 'telnyx%'"
+    assert postgres.rows(database, sql) == [(0,)]
+
+
+def test_a_dropped_view_is_made_again(database: str, postgres: Server, tmp_path: Path) -> None:
+    """Views that somebody has dropped or replaced with other columns are there after the next."""
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "drop view telnyx.jobs cascade")
+        postgres.rows(database, "create view telnyx.jobs as select 1 as one")
+        sync_to(api, tmp_path)
+    assert postgres.rows(database, "select job_id from telnyx.jobs") == [("job-00001",)]
+
+
+# the command
+
+
+def command(folder: Path, api: Any, url: str, *arguments: str, **environ: str) -> Any:
+    return run(
+        folder,
+        *("sync", "--destination", "postgres", "--max-retries", "0", *arguments),
+        environ=access(api) | ({CREDENTIALS: url} if url else {}) | environ,
+    )
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_password_is_never_written(
+    debug: bool, database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """No output and no file of a run that works, of one refused or of one killed has a password."""
+    wrong = "WrOnG_5eCrEt_pAsS"
+    with api_of([job(1)]) as api:
+        options = ["--debug"] if debug else []
+        done = [
+            command(tmp_path, api, postgres.url(database), "--json", *options),
+            command(tmp_path, api, postgres.url(database, wrong), *options),
+        ]
+        # what dlt had written of its own is still there then
+        step = "telnyx_jobs.destinations.warehouse:Destination.finish:before:1"
+        killed = subprocess.run(
+            [sys.executable, "-c", DRIVER, step, "sync", "--destination", "postgres"],
+            cwd=tmp_path,
+            env=environment(tmp_path) | access(api) | {CREDENTIALS: postgres.url(database)},
+            capture_output=True,
+            check=False,
+        )
+    assert killed.returncode == -signal.SIGKILL
+    assert json.loads(done[0].stdout)["database"] == "postgres telnyx_raw"
+    assert [each.returncode for each in done] == [0, 74]
+    said = [(each.stdout + each.stderr).encode() for each in done]
+    said += [killed.stdout, killed.stderr]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    said += [path.read_bytes() for path in files]
+    passwords = (PASSWORD.encode(), wrong.encode())
+    assert [text for text in said if any(each in text for each in passwords)] == []
+    state = tmp_path / ".telnyx_jobs.duckdb.postgres.state"
+    assert state / "runs.jsonl" in files
+    assert [path for path in files if state / "work" / "dlt" in path.parents]
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "told"),
+    [
+        ("wrong password", 74, "password authentication failed"),
+        ("no server", 74, "Connection refused"),
+        ("no such database", 74, 'database "nowhere" does not exist'),
+        ("no credentials", 78, "DESTINATION__POSTGRES__CREDENTIALS"),
+        ("no address", 78, ".dlt/secrets.toml"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_used(
+    case: str, code: int, told: str, postgres: Server, tmp_path: Path
+) -> None:
+    """What is wrong with the credentials or the server is told in one line, with its exit code."""
+    url = {
+        "wrong password": postgres.url("postgres", "wrong"),
+        "no server": "postgresql://telnyx:wrong@127.0.0.1:1/postgres",
+        "no such database": postgres.url("nowhere"),
+        "no credentials": "",
+        "no address": "no address",
+    }[case]
+    with api_of([job(1)]) as api:
+        done = command(tmp_path, api, url)
+    assert done.returncode == code
+    assert told in complaint(done)
+
+
+def test_an_unknown_destination(tmp_path: Path) -> None:
+    """A name that is none is wrong usage on the command line, and bad configuration elsewhere."""
+    done = run(tmp_path, "sync", "--demo", "--destination", "oracle")
+    assert (done.returncode, "postgres" in complaint(done)) == (2, True)
+    done = run(tmp_path, "sync", "--demo", environ={"TELNYX_JOBS_DESTINATION": "oracle"})
+    assert done.returncode == 78
+
+
+def test_an_extra_that_is_not_installed(tmp_path: Path) -> None:
+    """A destination whose packages are missing says what to install."""
+    done = run(tmp_path, "sync", "--demo", "--destination", "snowflake")
+    assert done.returncode == 78
+    assert "pip install 'telnyx-jobs[snowflake]'" in complaint(done)
+
+
+def test_the_demo_and_masked_numbers(database: str, postgres: Server, tmp_path: Path) -> None:
+    """The demo goes into a warehouse too, and with a mask no plain number does, also not later."""
+    for _ in range(2):
+        done = run(
+            tmp_path,
+            *("sync", "--demo", "--destination", "postgres", "--mask-phone-numbers"),
+            environ={CREDENTIALS: postgres.url(database)},
+        )
+        assert (done.returncode, done.stdout.splitlines()[0]) == (
+            0,
+            "Published postgres telnyx_raw",
+        )
+    sql = "select count(*), count(*) filter (where phone_number ~ '^[+][0-9]+-[0-9a-f]{16}$') from "
+    ((all_numbers, masked),) = postgres.rows(database, sql + "telnyx.job_operations")
+    assert all_numbers == masked > 10_000
+    done = run(
+        tmp_path,
+        *("sync", "--demo", "--destination", "postgres"),
+        environ={CREDENTIALS: postgres.url(database)},
+    )
+    assert (done.returncode, "masked" in complaint(done)) == (78, True)
+
+
+def test_a_dry_run_plans_from_the_warehouse(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """Before and after a sync a plan is that of the file, and nothing is written."""
+    jobs = [job(number) for number in range(300)] + [job(300, status="pending")]
+    jobs += [job(-1 - n, created_at=EARLY, status="pending") for n in range(2)]
+    planned = []
+    with api_of(jobs[::-1]) as api:
+        for _ in range(2):
+            for target in ("duckdb", "postgres"):
+                settings = settings_for(api, tmp_path, target, page_size=100)
+                with open_client(settings, nothing) as client:
+                    planned.append(plan(settings, client))
+            if len(planned) == 2:
+                for target in ("duckdb", "postgres"):
+                    sync_to(api, tmp_path, target, page_size=100)
+    assert planned[0] == planned[1] != planned[2] == planned[3]
+
+
+EARLY = (datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# the other warehouses
+
+
+def named(schema: str, table: str) -> str:
+    return f"{schema}.{table}"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_views_are_carried_over_to(dialect: str) -> None:
+    """Every view and data test is written without a reservation, and parses in the dialect."""
+    views = create_statements(dialect, named)
+    kept = {"data_dictionary"} if dialect in ("duckdb", "postgres") else set()
+    assert views.keys() == {*VIEWS} - {"data_dictionary"} | kept
+    tests = dict(data_tests(dialect, named))
+    assert tests.keys() == {path.stem for path in (sql_folder() / "tests").glob("*.sql")}
+    for statement in [*tests.values(), *(sql for each in views.values() for sql in each)]:
+        for parsed in sqlglot.parse(statement, read=dialect):
+            # what a parser does not understand it keeps as a command
+            assert not isinstance(parsed, sqlglot.exp.Command), statement
+
+
+RULES: Mapping[str, tuple[str, ...]] = {
+    "postgres": ('COLLATE "C"', "EXTRACT(EPOCH FROM"),
+    "redshift": ("WITHIN GROUP (ORDER BY", " IS NULL AND "),
+    "snowflake": ('"TELNYX_RAW"."JOBS"', "CONVERT_TIMEZONE('UTC'"),
+    "bigquery": ("TIMESTAMP_DIFF(", "DATE(`updated_at`, 'UTC')"),
+    "databricks": ("UNIX_MICROS(", "DATE_FROM_UNIX_DATE("),
+    "clickhouse": ("join_use_nulls = 1", "toDate32('1900-01-01')", "groupUniqArray("),
+}
+
+
+@pytest.mark.parametrize("dialect", RULES)
+def test_the_rules_of(dialect: str) -> None:
+    """What sqlglot would carry over to other rows is written as the dialect needs it."""
+    quoted = (lambda s, t: f'"{s.upper()}"."{t.upper()}"') if dialect == "snowflake" else named
+    statements = create_statements(dialect, quoted)
+    text = "\n".join(sql for each in statements.values() for sql in each)
+    assert [rule for rule in RULES[dialect] if rule not in text] == []
+    if dialect != "postgres":
+        assert "'g')" not in text
+
+
+def test_children_and_loaded_tables_are_known() -> None:
+    """The tables that a package replaces by job are those that have a marker."""
+    assert {t.name for t in LOADED if t.replaced_by} == {t.name for t in CHILDREN}

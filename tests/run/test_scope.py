@@ -1,0 +1,204 @@
+"""What a sync asks for: pages, open jobs, and what its options narrow it to."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.syncs import (
+    EPOCH,
+    Jobs,
+    api_of,
+    failure,
+    job,
+    numbers,
+    rows,
+    sync_once,
+)
+from telnyx_jobs.api.client import RequestBudgetSpent
+from telnyx_jobs.source.changes import Changes
+from telnyx_jobs.source.page_cache import Found
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.duckdb"
+
+
+def test_open_jobs_that_no_page_shows_are_retrieved(database: Path) -> None:
+    """An old open job is asked for by its id, however many newer jobs there are."""
+    jobs = Jobs([job(number) for number in range(1, 400)])
+    jobs.append(job(0, status="in_progress", pending_operations=numbers(1)))
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        jobs[-1] |= {"status": "completed", "pending_operations": []}
+        before = len(api.requests)
+        summary = sync_once(api, database)
+        asked = [target for _, target in api.requests[before:]]
+
+    assert asked == [
+        "/v2/phone_numbers/jobs?page[number]=1&page[size]=250",
+        "/v2/phone_numbers/jobs/job-00000",
+    ]
+    assert (summary.jobs_retrieved, summary.jobs_changed, summary.open_jobs) == (1, 1, 0)
+    assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00000'") == [
+        ("completed",)
+    ]
+
+
+def test_an_open_job_that_vanished_is_missing_until_it_is_back(database: Path) -> None:
+    """What the API no longer shows keeps its rows and gets `missing_since`, until it is shown."""
+    jobs = Jobs([job(1), job(2, status="pending", pending_operations=numbers(1))])
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        gone = jobs.pop()
+        summary = sync_once(api, database)
+        operations = rows(database, "select job_id, outcome from telnyx_raw.job_operations")
+        missing = rows(database, "select id from telnyx_raw.jobs where missing_since is not null")
+        jobs.append(gone)
+        back = sync_once(api, database)
+
+    assert missing == [("job-00002",)]
+    assert operations == [("job-00002", "pending")]
+    assert (summary.missing_jobs, back.missing_jobs) == (1, 0)
+    assert rows(database, "select count(*) from telnyx_raw.job_observations") == [(2,)]
+
+
+def test_a_full_sync_finds_what_changed_and_vanished_anywhere(database: Path) -> None:
+    """A full sync reads every page, so finished jobs that changed or went are seen as well."""
+    jobs = Jobs([job(number) for number in range(20)])
+    with api_of(jobs) as api:
+        sync_once(api, database, page_size=5)
+        jobs[3]["status"] = "failed"
+        del jobs[7]
+        summary = sync_once(api, database, page_size=5, full=True)
+
+    assert (summary.mode, summary.pages, summary.jobs_changed) == ("full", 4, 1)
+    assert rows(database, "select id from telnyx_raw.jobs where missing_since is not null") == [
+        ("job-00007",)
+    ]
+    assert rows(database, "select id from telnyx_raw.jobs where status = 'failed'") == [
+        ("job-00003",)
+    ]
+
+
+def test_named_jobs_are_retrieved_and_nothing_else(database: Path) -> None:
+    """With job ids exactly these jobs are asked for, one by one."""
+    jobs = Jobs([job(number) for number in range(5)])
+    with api_of(jobs) as api:
+        summary = sync_once(api, database, job_ids=("job-00003", "job-00001", "job-00003"))
+        asked = [target for _, target in api.requests]
+
+    assert sorted(asked) == [f"/v2/phone_numbers/jobs/job-0000{number}" for number in (1, 3)]
+    assert summary.mode == "jobs"
+    assert rows(database, "select id from telnyx_raw.jobs order by id") == [
+        ("job-00001",),
+        ("job-00003",),
+    ]
+
+
+def test_a_sync_after_named_jobs_still_fills_the_file(database: Path) -> None:
+    """Jobs loaded by their ids do not pass for a list that has been read."""
+    jobs = Jobs([job(number) for number in range(9)])
+    with api_of(jobs) as api:
+        sync_once(api, database, job_ids=("job-00008",))
+        sync_once(api, database, page_size=2)
+
+    assert rows(database, "select count(*) from telnyx_raw.jobs") == [(9,)]
+
+
+def test_job_types_narrow_the_list(database: Path) -> None:
+    """With job types only those lists are asked for, and only those jobs load."""
+    jobs = Jobs(
+        [
+            job(1, type="delete_phone_numbers"),
+            job(2, type="update_phone_numbers"),
+            job(3, type="update_emergency_settings"),
+        ]
+    )
+    with api_of(jobs) as api:
+        sync_once(api, database, job_types=("delete_phone_numbers", "update_emergency_settings"))
+        asked = [target for _, target in api.requests]
+
+    first = "/v2/phone_numbers/jobs?page[number]=1&page[size]=250&filter[type]="
+    assert asked == [first + "delete_phone_numbers", first + "update_emergency_settings"]
+    assert rows(database, "select id from telnyx_raw.jobs order by id") == [
+        ("job-00001",),
+        ("job-00003",),
+    ]
+
+
+def test_since_bounds_the_first_sync_and_the_later_ones(database: Path) -> None:
+    """No job created before `since` is loaded, and later syncs do not go back further either."""
+    jobs = Jobs([job(number) for number in range(40)])
+    with api_of(jobs) as api:
+        first = sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=30))
+        jobs.append(job(40))
+        sync_once(api, database, page_size=4)
+
+    assert rows(database, "select min(id), max(id), count(*) from telnyx_raw.jobs") == [
+        ("job-00030", "job-00040", 11)
+    ]
+    assert first.pages <= 4
+
+
+def test_an_earlier_since_goes_back_further(database: Path) -> None:
+    """A later sync with an earlier `since` reads the stretch in between."""
+    jobs = Jobs([job(number) for number in range(40)])
+    with api_of(jobs) as api:
+        sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=30))
+        sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=10))
+
+    assert rows(database, "select min(id), count(*) from telnyx_raw.jobs") == [("job-00010", 30)]
+
+
+def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(database: Path) -> None:
+    """Runs with a bound on their requests fill the file together, reading few pages twice."""
+    jobs = Jobs([job(number) for number in range(100)])
+    spent = 0
+    with api_of(jobs) as api:
+        for _ in range(20):
+            try:
+                sync_once(api, database, page_size=5, max_requests=6)
+            except RequestBudgetSpent:
+                spent += 1
+            else:
+                break
+        requests = len(api.requests)
+
+    assert rows(database, "select count(*) from telnyx_raw.jobs") == [(100,)]
+    assert spent >= 3
+    assert requests <= 20 + 2 * (spent + 1)
+
+
+@pytest.mark.parametrize(
+    ("batch_bytes", "most"), [(40_000, 3), (10_000_000, 20)], ids=["long texts", "short ones"]
+)
+def test_long_answers_are_flattened_a_few_at_a_time(
+    batch_bytes: int, most: int, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of jobs whose errors have much to tell, fewer are held in memory together."""
+    batches: list[int] = []
+    original = Changes.tables
+
+    def tables(changes: Changes, found: list[Found]) -> Any:
+        batches.append(len(found))
+        return original(changes, found)
+
+    monkeypatch.setattr(Changes, "tables", tables)
+    monkeypatch.setattr("telnyx_jobs.source.extraction.BATCH_BYTES", batch_bytes)
+    story = {"code": "10015", "detail": "x" * 20_000}
+    jobs = [job(number, failed_operations=[failure(1, story)]) for number in range(20)]
+    with api_of(jobs) as api:
+        sync_once(api, database, page_size=1)
+
+    # the page that is on its way is counted already
+    assert max(batches) <= most
+    assert max(batches) > most // 4
+    assert sum(batches) == 20
+    assert rows(
+        database,
+        "select job_id from telnyx_raw.job_operation_errors where length(detail) = 20000 "
+        "order by job_id",
+    ) == [(f"job-{number:05}",) for number in range(20)]

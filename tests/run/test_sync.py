@@ -1,0 +1,204 @@
+"""Whole syncs: a real HTTP server, dlt, and the rows of the published DuckDB file."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support.syncs import (
+    EPOCH,
+    Jobs,
+    api_of,
+    error,
+    failure,
+    job,
+    numbers,
+    rows,
+    sync_once,
+    tables,
+    text,
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.duckdb"
+
+
+def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
+    """Before the first job all tables and views are there, without rows."""
+    with api_of([]) as api:
+        summary = sync_once(api, database)
+
+    assert list(tables(database).values()) == [[]] * 6
+    views = [
+        name
+        for (name,) in rows(
+            database, "select view_name from duckdb_views() where schema_name = 'telnyx'"
+        )
+    ]
+    with_rows = {name for name in views if rows(database, f"select 1 from telnyx.{name} limit 1")}
+    assert len(views) == 17
+    assert with_rows == {"data_dictionary", "sync_runs"}
+    assert (summary.pages, summary.requests, summary.published) == (1, 1, True)
+
+
+def test_a_second_sync_changes_no_table(database: Path) -> None:
+    """When nothing changed at the API no row is written, whatever the rows are."""
+    jobs = [
+        job(1, failed_operations=[failure(1, error("10015", "/a"))], created_by="x"),
+        job(2, status="in_progress", pending_operations=numbers(1, 2)),
+        {"id": "no times"},
+        {"id": 7},
+    ]
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        before = tables(database)
+        summary = sync_once(api, database)
+
+    assert tables(database) == before
+    assert summary.jobs_changed == 0
+    assert set(summary.rows.values()) == {0}
+
+
+def test_a_changed_job_replaces_its_rows(database: Path) -> None:
+    """A job that moved on has its newest arrays and no row of the older ones, also where empty."""
+    jobs = Jobs(
+        [
+            job(
+                1,
+                status="in_progress",
+                phone_numbers=numbers(1, 2, 3),
+                pending_operations=numbers(1, 2),
+                failed_operations=[failure(3, error("1", "/a"), error("2", "/b"))],
+            ),
+            job(2, successful_operations=numbers(9)),
+        ]
+    )
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        jobs[0] |= {
+            "status": "completed",
+            "phone_numbers": [],
+            "pending_operations": [],
+            "successful_operations": numbers(2),
+            "failed_operations": [failure(1)],
+        }
+        summary = sync_once(api, database)
+
+    assert rows(
+        database,
+        "select job_id, outcome, position, phone_number_id from telnyx.job_operations order by all",
+    ) == [
+        ("job-00001", "failed", 0, "id-1"),
+        ("job-00001", "successful", 0, "id-2"),
+        ("job-00002", "successful", 0, "id-9"),
+    ]
+    assert rows(database, "select * from telnyx_raw.job_operation_errors") == []
+    assert rows(database, "select * from telnyx_raw.job_phone_numbers") == []
+    assert (summary.jobs_changed, summary.rows["job_operations"]) == (1, 2)
+
+
+def test_each_change_is_observed_once(database: Path) -> None:
+    """A job has one observation for each version that a sync saw, and none for seeing no change."""
+    jobs = Jobs([job(1, status="pending", pending_operations=numbers(1))])
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        sync_once(api, database)
+        jobs[0] |= {"status": "in_progress"}
+        sync_once(api, database)
+        jobs[0] |= {"status": "failed", "pending_operations": []}
+        sync_once(api, database)
+        sync_once(api, database)
+
+    assert rows(
+        database,
+        "select status, pending_operations_count from telnyx_raw.job_observations "
+        "order by observed_at",
+    ) == [("pending", 1), ("in_progress", 1), ("failed", 0)]
+    assert rows(
+        database,
+        "select count(*) from telnyx_raw.jobs j join telnyx_raw.job_observations o "
+        "on o.job_id = j.id and o.observed_at = j.observed_at",
+    ) == [(1,)]
+
+
+def test_one_bad_record_is_kept_aside_and_the_others_load(database: Path) -> None:
+    """A record that cannot be read is kept with its reason; the rest of its page loads."""
+    jobs = Jobs([job(number) for number in range(249)])
+    bad = job(300, phone_numbers="all of them")
+    jobs.append(bad)
+    with api_of(jobs) as api:
+        summary = sync_once(api, database)
+
+    assert rows(database, "select count(*) from telnyx_raw.jobs") == [(249,)]
+    ((job_id, reason, record),) = rows(
+        database, "select job_id, reason, record from telnyx_raw.rejected_records"
+    )
+    assert (job_id, json.loads(record)) == ("job-00300", bad)
+    assert "phone_numbers" in reason
+    assert summary.rejected_records == 1
+
+
+def test_a_record_mended_later_leaves_the_rejected(database: Path) -> None:
+    """A rejected record goes when its job is loaded whole, also when no page shows it any more."""
+    jobs = Jobs([job(0, status=7)] + [job(number) for number in range(1, 301)])
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        assert rows(database, "select job_id from telnyx_raw.rejected_records") == [("job-00000",)]
+        jobs[0]["status"] = "completed"
+        sync_once(api, database)
+
+    assert rows(database, "select job_id from telnyx_raw.rejected_records") == []
+    assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00000'") == [
+        ("completed",)
+    ]
+
+
+def test_a_job_seen_twice_in_a_sync_is_loaded_as_last_seen(database: Path) -> None:
+    """When a job repeats with another content the last one read wins, all its rows with it."""
+    early = job(1, status="in_progress", pending_operations=numbers(1, 2))
+    late = job(1, status="completed", successful_operations=numbers(1, 2))
+    with api_of([early, job(0), late]) as api:
+        sync_once(api, database, page_size=2)
+
+    assert rows(database, "select id, status from telnyx_raw.jobs order by id") == [
+        ("job-00000", "completed"),
+        ("job-00001", "completed"),
+    ]
+    assert rows(database, "select outcome, position from telnyx_raw.job_operations") == [
+        ("successful", 0),
+        ("successful", 1),
+    ]
+
+
+def test_unknown_fields_are_kept_and_named(database: Path) -> None:
+    """A field that has no column is in `extra`, at its place, and in the summary."""
+    with api_of([job(1, region="eu", successful_operations=[{"id": "1", "took": 3}])]) as api:
+        summary = sync_once(api, database)
+
+    ((extra,),) = rows(database, "select extra from telnyx_raw.jobs")
+    assert json.loads(extra) == {"region": "eu", "successful_operations": {"0": {"took": 3}}}
+    assert summary.unknown_fields == ["region", "successful_operations[].took"]
+
+
+def test_new_failures_are_named_once(database: Path) -> None:
+    """A pair of code and pointer is new in the sync that first sees it, and in no later one."""
+    jobs = Jobs([job(1, failed_operations=[failure(1, error("10015", "/a/0"))])])
+    with api_of(jobs) as api:
+        first = sync_once(api, database)
+        jobs.append(job(2, failed_operations=[failure(2, error("10015", "/a/7"), {"code": "9"})]))
+        second = sync_once(api, database)
+
+    assert first.new_failures == [{"error_code": "10015", "error_pointer_pattern": "/a/*"}]
+    assert second.new_failures == [{"error_code": "9", "error_pointer_pattern": None}]
+
+
+def test_times_are_kept_to_the_millisecond(database: Path) -> None:
+    """A time that Telnyx gives is the time in the table, in UTC."""
+    moment = EPOCH + timedelta(milliseconds=123)
+    with api_of([job(1, etc=text(moment))]) as api:
+        sync_once(api, database)
+
+    assert rows(database, "select etc from telnyx_raw.jobs") == [(moment,)]

@@ -1,0 +1,112 @@
+"""Processes of the command that begin with all of it imported, which takes half of a short run.
+
+Each is forked from a server process, which has imported the command and done nothing else. It has
+an environment, a folder and a stderr of its own, and signals end it like any other; what it does
+not go through is the start of the interpreter.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from multiprocessing import forkserver, reduction
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+COMMAND = "from telnyx_jobs.cli import commands; commands.main()"
+
+
+class PreparedProcess:
+    """A running process, to be used as one of `subprocess` whose stderr is a pipe of text."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *arguments: str,
+        program: str = COMMAND,
+    ) -> None:
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "wb"):
+            self._process = _server().Process(
+                target=_run, args=(_Handed(writer), folder, dict(environ), arguments, program)
+            )
+            self._process.start()
+        self.stderr = os.fdopen(reader)
+        self._said = ""
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        code = self.returncode
+        if code is None:
+            raise subprocess.TimeoutExpired("a prepared process", timeout or 0.0)
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Nothing, and what is still to be read from stderr, once the process has ended."""
+        self.wait(timeout)
+        if not self.stderr.closed:
+            with self.stderr:
+                self._said = self.stderr.read()
+        return "", self._said
+
+    def completed(self, timeout: float) -> "subprocess.CompletedProcess[str]":
+        """What `subprocess.run` would give."""
+        _, stderr = self.communicate(timeout)
+        return subprocess.CompletedProcess([], self.wait(), "", stderr)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def send_signal(self, sent: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, sent)
+
+
+class _Handed:
+    """A file descriptor on its way to the process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __reduce__(self) -> Any:
+        return _taken, (reduction.DupFd(self._descriptor),)
+
+
+def _taken(handed: Any) -> Any:
+    return handed.detach()
+
+
+@cache
+def _server() -> ForkServerContext:
+    """The server of these processes, running. It finds its modules where this process does."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["support.prepared_imports"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
+    return context
+
+
+def _run(
+    stderr: int, folder: Path, environ: dict[str, str], arguments: tuple[str, ...], program: str
+) -> NoReturn:
+    """Be the process: `python -c program arguments`, without stdin and stdout."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.dup2(stderr, 2)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    sys.argv = ["-c", *arguments]
+    exec(compile(program, "-c", "exec"), {"__name__": "__main__"})
+    sys.exit()

@@ -1,0 +1,483 @@
+"""The figures of the views against the same figures in plain Python, on random histories.
+
+What is expected here is worked out from the API's JSON, never from the tables. The JSON takes the
+real way into them: it is read, flattened, and inserted into an empty database.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import duckdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telnyx_jobs.api.models import Record, read_page
+from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
+from telnyx_jobs.schema import CHILDREN, MARKER, RAW_SCHEMA
+from telnyx_jobs.source.flatten import Observed, job_tables
+
+Json = dict[str, Any]
+Row = tuple[Any, ...]
+
+# --- random histories ------------------------------------------------------------------------
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def some_time(earliest: int, latest: int) -> st.SearchStrategy[str | None]:
+    """Times in steps of half a day around a Monday, so that many coincide, a second less, none."""
+
+    def text(half_days: int, less: bool) -> str:
+        time = MONDAY + timedelta(hours=12 * half_days, milliseconds=-1000 * less)
+        return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    return st.none() | st.builds(text, st.integers(earliest, latest), st.booleans())
+
+
+IDS = st.sampled_from([None, "1", "2", "3"])
+NUMBERS = st.sampled_from([None, "+1", "+2", "+3"])
+POINTERS = [None, "/x", "/x/0", "/x/17", "/x/0/1/y", "/x/007", "/a~10/0", "/a~1/2", "x/3", ""]
+phone_numbers = st.fixed_dictionaries({"id": IDS, "phone_number": NUMBERS})
+errors = st.fixed_dictionaries(
+    {},
+    optional={
+        "code": st.sampled_from([None, "10015", "10036"]),
+        "title": st.sampled_from([None, "A", "B"]),
+        "source": st.none()
+        | st.fixed_dictionaries({}, optional={"pointer": st.sampled_from(POINTERS)}),
+    },
+)
+failures = st.fixed_dictionaries(
+    {"id": IDS, "phone_number": NUMBERS},
+    optional={"errors": st.none() | st.lists(errors, max_size=4)},
+)
+jobs_without_id = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["update", "update", "update", "delete", None]),
+        "status": st.sampled_from(
+            ["completed"] * 4 + ["failed", "expired", "pending", "new", None]
+        ),
+        "created_at": some_time(-20, 0),
+        "updated_at": some_time(-16, 4),
+        "etc": some_time(-16, 4),
+    },
+    optional={
+        "phone_numbers": st.none() | st.lists(phone_numbers, max_size=4),
+        "successful_operations": st.none() | st.lists(phone_numbers, max_size=4),
+        "pending_operations": st.none() | st.lists(phone_numbers, max_size=2),
+        "failed_operations": st.none() | st.lists(failures, max_size=4),
+    },
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Json]:
+    """Jobs with ids in no order of time; none, one, or enough for streaks and percentiles."""
+    size = draw(st.sampled_from([0, 1, 2, 6, 12]))
+    jobs: list[Json] = draw(st.lists(jobs_without_id, min_size=size, max_size=size))
+    ids = draw(st.permutations([f"job-{number}" for number in range(len(jobs))]))
+    return [{"id": job_id} | job for job_id, job in zip(ids, jobs, strict=True)]
+
+
+# --- from JSON into the views ----------------------------------------------------------------
+
+
+@contextmanager
+def open_views() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open one database for all examples, in a time zone that must not matter."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'Pacific/Auckland'")
+        create_tables(connection)
+        create_views(connection)
+        yield connection
+
+
+def load(con: duckdb.DuckDBPyConnection, history: list[Json]) -> None:
+    """Put a history in place of the one before."""
+    body = json.dumps({"data": history, "meta": {"total_pages": 1}}).encode()
+    records = [record for record in read_page(body).records if isinstance(record, Record)]
+    assert len(records) == len(history)
+    tables = job_tables([Observed(record, "", MONDAY) for record in records])
+    children = {child.name for child in CHILDREN}
+    for name, arrow in tables.items():
+        con.execute(f"delete from {RAW_SCHEMA}.{name}")
+        con.register("loaded", arrow)
+        where = f"where {MARKER} is null" if name in children else ""
+        con.execute(f"insert into {RAW_SCHEMA}.{name} by name from loaded {where}")
+        con.unregister("loaded")
+
+
+def by_text(rows: Iterable[Row]) -> list[Row]:
+    """Sort rows that hold NULLs."""
+    return sorted(rows, key=lambda row: [repr(value) for value in row])
+
+
+def found(con: duckdb.DuckDBPyConnection, view: str, columns: str = "*") -> list[Row]:
+    """Return the rows of a view, with times in UTC."""
+    rows = con.execute(f"select {columns} from telnyx.{view}").fetchall()
+    return by_text(
+        tuple(v.astimezone(UTC) if isinstance(v, datetime) else v for v in row) for row in rows
+    )
+
+
+# --- the same figures in plain Python --------------------------------------------------------
+
+
+def time(text: str | None) -> datetime | None:
+    """Read a time of the API."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def operations(job: Json, outcome: str) -> list[Json]:
+    """Return the operations of a job, none where the API sent no list."""
+    return job.get(f"{outcome}_operations") or []
+
+
+def settled(jobs: Iterable[Json]) -> int:
+    """Count successful and failed operations."""
+    return sum(len(operations(job, "successful")) + len(operations(job, "failed")) for job in jobs)
+
+
+def is_closed(job: Json) -> bool:
+    """Tell whether nothing more is to come."""
+    return job["status"] in ("completed", "failed", "expired")
+
+
+def identity(number: Json) -> str | None:
+    """Return what tells a number apart from others."""
+    told: str | None = number["phone_number"] if number["id"] is None else number["id"]
+    return told
+
+
+def pointer(error: Json) -> str | None:
+    """Return the pointer of an error."""
+    return (error.get("source") or {}).get("pointer")
+
+
+def pattern(error: Json) -> str | None:
+    """Return the pointer with stars for indexes."""
+    text = pointer(error)
+    if text is None:
+        return None
+    tokens = text.split("/")
+    return "/".join("*" if t.isdigit() and (t == "0" or t[0] != "0") else t for t in tokens)
+
+
+def faults(failure: Json, *parts: Callable[[Json], str | None]) -> set[Row]:
+    """Return the different faults of a failed operation; one that is all NULL where it has none."""
+    told = failure.get("errors") or []
+    return {tuple(part(error) for part in parts) for error in told} or {(None,) * len(parts)}
+
+
+def code(error: Json) -> str | None:
+    """Return the code of an error."""
+    return error.get("code")
+
+
+def span(jobs: Iterable[Json]) -> tuple[datetime | None, datetime | None]:
+    """Return the earliest and the latest change of jobs."""
+    times = [moment for job in jobs if (moment := time(job["updated_at"]))]
+    return (min(times), max(times)) if times else (None, None)
+
+
+def rate(count: int, of: int) -> float | None:
+    """Return a share, None of nothing."""
+    return count / of if of else None
+
+
+def failing(
+    history: list[Json], *parts: Callable[[Json], str | None]
+) -> dict[Row, list[tuple[Json, Json]]]:
+    """Return each fault with the jobs and operations that failed so."""
+    cases = defaultdict(list)
+    for job in history:
+        for failure in operations(job, "failed"):
+            for fault in faults(failure, *parts):
+                cases[fault].append((job, failure))
+    return cases
+
+
+def figures(cases: list[tuple[Json, Json]]) -> Row:
+    """Return the jobs, numbers and times of failures."""
+    return (
+        len({job["id"] for job, _ in cases}),
+        len({identity(failure) for _, failure in cases} - {None}),
+        *span(job for job, _ in cases),
+    )
+
+
+def rates(history: list[Json], *parts: Callable[[Json], str | None]) -> list[Row]:
+    """Return the rows of a rate view."""
+    total = settled(history)
+    return by_text(
+        (*fault, len(cases), total, rate(len(cases), total), *figures(cases))
+        for fault, cases in failing(history, *parts).items()
+    )
+
+
+def most_frequent(titles: Iterable[str | None]) -> str | None:
+    """Return the title that occurs most, the first in the alphabet on a tie."""
+    counts = Counter(title for title in titles if title is not None)
+    return min(counts, key=lambda title: (-counts[title], title)) if counts else None
+
+
+def titles(history: list[Json], fault: Row, *parts: Callable[[Json], str | None]) -> str | None:
+    """Return the title of a fault."""
+    return most_frequent(
+        error.get("title")
+        for job in history
+        for failure in operations(job, "failed")
+        for error in failure.get("errors") or []
+        if tuple(part(error) for part in parts) == fault
+    )
+
+
+def pointers(history: list[Json]) -> list[Row]:
+    """Return the rows of error_pointers."""
+    told = [
+        (pointer(error), pattern(error))
+        for job in history
+        for failure in operations(job, "failed")
+        for error in failure.get("errors") or []
+    ]
+    named = Counter(pair for pair in told if pair[0] is not None)
+    return by_text((*pair, count) for pair, count in named.items())
+
+
+def groups(jobs: Iterable[Json], key: Callable[[Json], Hashable]) -> dict[Any, list[Json]]:
+    """Return the jobs of each key."""
+    grouped = defaultdict(list)
+    for job in jobs:
+        grouped[key(job)].append(job)
+    return grouped
+
+
+def day(text: str | None) -> date | None:
+    """Return the UTC day of a time."""
+    moment = time(text)
+    return None if moment is None else moment.date()
+
+
+def daily(history: list[Json]) -> list[Row]:
+    """Return the rows of failure_rates_daily."""
+    rows = []
+    grouped = groups(history, lambda job: (day(job["updated_at"]), job["type"]))
+    for key, jobs in grouped.items():
+        total = settled(jobs)
+        for fault, cases in failing(jobs, code, pattern).items():
+            rows.append((*key, *fault, len(cases), total, rate(len(cases), total)))
+    return by_text(rows)
+
+
+def by_job_type(history: list[Json]) -> list[Row]:
+    """Return the rows of failure_rates_by_job_type."""
+    rows = []
+    for job_type, jobs in groups(history, lambda job: job["type"]).items():
+        cases = [(job, failure) for job in jobs for failure in operations(job, "failed")]
+        total = settled(jobs)
+        rows.append((job_type, len(cases), total, rate(len(cases), total), *figures(cases)))
+    return by_text(rows)
+
+
+def still_failing(history: list[Json]) -> list[Row]:
+    """Return the rows of failing_phone_numbers: read the jobs from the newest back."""
+    oldest = datetime.min.replace(tzinfo=UTC)
+    newest_first = sorted(
+        history, key=lambda job: (time(job["updated_at"]) or oldest, job["id"]), reverse=True
+    )
+    streaks: dict[tuple[str, str | None], list[Json]] = {}
+    ended = set()
+    for job in newest_first:
+        failed = {identity(failure) for failure in operations(job, "failed")}
+        succeeded = {identity(success) for success in operations(job, "successful")}
+        for number in (failed | succeeded) - {None}:
+            key = (str(number), job["type"])
+            if number not in failed:
+                ended.add(key)
+            elif key not in ended:
+                streaks.setdefault(key, []).append(job)
+    rows = []
+    for (number, job_type), jobs in streaks.items():
+        mine = [each for each in operations(jobs[0], "failed") if identity(each) == number]
+        told = [error for each in mine for error in each.get("errors") or []]
+        rows.append(
+            (
+                max((each["id"] for each in mine if each["id"] is not None), default=None),
+                max(
+                    (each["phone_number"] for each in mine if each["phone_number"] is not None),
+                    default=None,
+                ),
+                job_type,
+                jobs[0]["id"],
+                time(jobs[0]["updated_at"]),
+                len(jobs),
+                joined(code(error) for error in told),
+                joined(pointer(error) for error in told),
+            )
+        )
+    return by_text(rows)
+
+
+def joined(texts: Iterable[str | None]) -> str | None:
+    """Return the different texts, sorted, in one; None for none."""
+    different = sorted({text for text in texts if text is not None})
+    return ", ".join(different) if different else None
+
+
+def unaccounted(history: list[Json]) -> list[Row]:
+    """Return the rows of unaccounted_phone_numbers."""
+    rows = []
+    for job in filter(is_closed, history):
+        answers = [
+            each
+            for outcome in ("successful", "pending", "failed")
+            for each in operations(job, outcome)
+        ]
+        for position, asked in enumerate(job.get("phone_numbers") or []):
+            answered = any(
+                asked[name] is not None and asked[name] == answer[name]
+                for answer in answers
+                for name in ("id", "phone_number")
+            )
+            if not answered:
+                rows.append(
+                    (
+                        job["id"],
+                        position,
+                        asked["id"],
+                        asked["phone_number"],
+                        job["type"],
+                        job["status"],
+                    )
+                )
+    return by_text(rows)
+
+
+def new(history: list[Json]) -> list[Row]:
+    """Return the rows of new_failures."""
+    newest = span(history)[1]
+    rows = []
+    for fault, cases in failing(history, code, pattern).items():
+        first, last = span(job for job, _ in cases)
+        if newest and first and newest - first < timedelta(days=7):
+            jobs, numbers = figures(cases)[:2]
+            title = titles(history, fault, code, pattern)
+            rows.append((*fault, title, first, last, len(cases), jobs, numbers))
+    return by_text(rows)
+
+
+def percentile(sorted_values: list[float], share: float) -> float | None:
+    """Return what lies at a share of the way from the first to the last value."""
+    if not sorted_values:
+        return None
+    whole, rest = divmod(share * (len(sorted_values) - 1), 1)
+    low = sorted_values[int(whole)]
+    high = sorted_values[min(int(whole) + 1, len(sorted_values) - 1)]
+    return round(low + rest * (high - low), 3)
+
+
+def durations(history: list[Json]) -> list[Row]:
+    """Return the rows of job_durations_weekly."""
+
+    def week(job: Json) -> date | None:
+        created = day(job["created_at"])
+        return None if created is None else date.fromisocalendar(*created.isocalendar()[:2], 1)
+
+    rows = []
+    closed = filter(is_closed, history)
+    for key, jobs in groups(closed, lambda job: (job["type"], week(job))).items():
+        pairs = [(time(job["created_at"]), time(job["updated_at"])) for job in jobs]
+        took = sorted((end - start).total_seconds() for start, end in pairs if start and end)
+        ends = [(time(job["updated_at"]), time(job["etc"])) for job in jobs]
+        estimated = [end > etc for end, etc in ends if end and etc]
+        rows.append(
+            (
+                *key,
+                len(jobs),
+                percentile(took, 0.5),
+                percentile(took, 0.9),
+                took[-1] if took else None,
+                sum(estimated),
+                rate(sum(estimated), len(estimated)),
+                settled(jobs) + sum(len(operations(job, "pending")) for job in jobs),
+                len(estimated),
+            )
+        )
+    return by_text(rows)
+
+
+# --- the comparisons -------------------------------------------------------------------------
+
+FIGURES = (
+    "failed_operation_count, settled_operation_count, failure_rate, job_count, phone_number_count,"
+    " first_failed_at, last_failed_at"
+)
+
+
+def with_titles(history: list[Json]) -> list[Row]:
+    """Return the rows of failure_rates_by_error_code."""
+    return by_text(
+        (*row[:1], titles(history, row[:1], code), *row[1:]) for row in rates(history, code)
+    )
+
+
+# rounded, since the view weighs what Python interpolates
+DURATIONS = (
+    "job_type, week, job_count, round(median_duration_seconds, 3),"
+    " round(p90_duration_seconds, 3), max_duration_seconds, late_job_count, late_rate,"
+    " operation_count, estimated_job_count"
+)
+
+# view -> the columns compared, and the same rows in plain Python
+EXPECTED: dict[str, tuple[str, Callable[[list[Json]], list[Row]]]] = {
+    "error_pointers": ("*", pointers),
+    "failure_rates_by_error_code": (f"error_code, error_title, {FIGURES}", with_titles),
+    "failure_rates_by_pointer": (
+        f"error_pointer_pattern, {FIGURES}",
+        lambda history: rates(history, pattern),
+    ),
+    "failure_rates_by_error_code_and_pointer": (
+        f"error_code, error_pointer_pattern, {FIGURES}",
+        lambda history: rates(history, code, pattern),
+    ),
+    "failure_rates_by_job_type": (f"job_type, {FIGURES}", by_job_type),
+    "failure_rates_daily": (
+        "day, job_type, error_code, error_pointer_pattern, failed_operation_count,"
+        " settled_operation_count, failure_rate",
+        daily,
+    ),
+    "failing_phone_numbers": ("*", still_failing),
+    "unaccounted_phone_numbers": ("*", unaccounted),
+    "new_failures": ("*", new),
+}
+
+
+def test_views_say_what_the_json_says() -> None:
+    """Every figure of every rate, number and failure view is that of the API's own words."""
+    with open_views() as con:
+
+        @settings(max_examples=60)
+        @given(history=histories())
+        def compare(history: list[Json]) -> None:
+            load(con, history)
+            actual = {view: found(con, view, columns) for view, (columns, _) in EXPECTED.items()}
+            assert actual == {view: expected(history) for view, (_, expected) in EXPECTED.items()}
+
+        compare()
+
+
+def test_durations_are_those_of_the_json() -> None:
+    """Every figure of the weekly durations is that of the API's own times."""
+    with open_views() as con:
+
+        @settings(max_examples=60)
+        @given(history=histories())
+        def compare(history: list[Json]) -> None:
+            load(con, history)
+            assert found(con, "job_durations_weekly", DURATIONS) == durations(history)
+
+        compare()
