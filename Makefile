@@ -50,6 +50,7 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/marimo check --strict notebooks/explore_failures.py
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/codespell
 
 # against dlt alone, Telnyx's SDK and PyAirbyte, each in an environment of its own below .cache
 JOBS ?= 1000

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 from typer.main import get_command
@@ -119,3 +120,16 @@ def test_the_readme_has_no_link_that_breaks_on_pypi() -> None:
     assert [link for link in links if not link.startswith("https://")] == []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(description.splitlines()) == len(readme.splitlines())
+
+
+def test_hooks_run_what_lint_runs() -> None:
+    """Each hook before a commit is a command of `make lint`."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = {hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(BIN)", ".venv/bin")
+    recipe = makefile.split("\nlint:")[1].split("\n\n")[0]
+
+    assert len(entries) == 4
+    # the paths come from pre-commit, and ruff leaves out the same ones of them
+    run = {entry.removesuffix(" --force-exclude") for entry in entries}
+    assert {entry for entry in run if f"\t{entry}" not in recipe} == set()
