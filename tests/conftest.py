@@ -14,7 +14,7 @@ from support.fault_trials import BEFORE, failure_of
 from support.faulty_api import FaultyApi
 from support.postgres import MISSING, NEEDED, Server, server_folder, serving
 from support.syncs import TALLIES, tally
-from telnyx_jobs.api import client as client_module
+from telnyx_jobs.api import rate_limit
 
 # the same examples at each run: a red test is a change, not bad luck;
 # not explained when it fails: for that each line of each example would be traced, at twice its time
@@ -66,8 +66,8 @@ def twelve_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_waits() -> Iterator[None]:
     """The client's own waits last a millisecond, those that the API asks for as long as it says."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client_module, "_FIRST_BACKOFF_SECONDS", 0.001)
-        patch.setattr(client_module, "_LONGEST_BACKOFF_SECONDS", 0.001)
+        patch.setattr(rate_limit, "_FIRST_BACKOFF_SECONDS", 0.001)
+        patch.setattr(rate_limit, "_LONGEST_BACKOFF_SECONDS", 0.001)
         # to read the certificates for each client would take longer than all the rest
         patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         yield

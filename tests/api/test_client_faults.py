@@ -25,11 +25,9 @@ from support.faulty_api import (
     whole,
     wrong_type,
 )
-from telnyx_jobs.api.client import (
-    Client,
-    Usage,
-)
+from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
+from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.errors import (
     ApiUnavailable,
     KeyRefused,

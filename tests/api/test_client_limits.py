@@ -28,11 +28,8 @@ from support.faulty_api import (
     refusal,
     stalls,
 )
-from telnyx_jobs.api.client import (
-    RequestBudgetSpent,
-    Usage,
-)
 from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.rate_limit import RequestBudgetSpent, Usage
 from telnyx_jobs.errors import (
     ApiUnavailable,
     TryAgainLater,

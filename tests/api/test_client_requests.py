@@ -7,19 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.client_trials import IDS, JOBS, KEY, LIST, client_for, failure_of, ids_of, page_of
+from support.client_trials import IDS, JOBS, KEY, LIST, client_for, ids_of, page_of
 from support.faulty_api import (
     FaultyApi,
     whole,
 )
-from telnyx_jobs.api.client import (
-    Client,
-    checked_base_url,
-)
+from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
-from telnyx_jobs.errors import (
-    BadConfiguration,
-)
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -146,75 +140,6 @@ def test_page_beyond_the_last() -> None:
 
 
 # the base URL
-
-
-@pytest.mark.parametrize(
-    ("given_url", "used"),
-    [
-        ("https://api.telnyx.com/v2", "https://api.telnyx.com/v2"),
-        ("https://api.telnyx.com/v2/", "https://api.telnyx.com/v2"),
-        (" https://api.telnyx.eu/v2\n", "https://api.telnyx.eu/v2"),
-        ("https://gateway.example:8443/telnyx/v2/", "https://gateway.example:8443/telnyx/v2"),
-        ("http://127.0.0.1:8080/v2", "http://127.0.0.1:8080/v2"),
-        ("http://127.8.9.10/v2", "http://127.8.9.10/v2"),
-        ("http://[::1]:8080/v2/", "http://[::1]:8080/v2"),
-        ("http://localhost/v2", "http://localhost/v2"),
-    ],
-)
-def test_base_url(given_url: str, used: str) -> None:
-    """An address by https, or by http on loopback, is used without the slash at its end."""
-    assert checked_base_url(given_url) == used
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "api.telnyx.com/v2",
-        "//api.telnyx.com/v2",
-        "ftp://api.telnyx.com/v2",
-        "file:///etc/passwd",
-        "https://",
-        "https:///v2",
-        "https://user:secret@api.telnyx.com/v2",
-        "https://secret@api.telnyx.com/v2",
-        "https://api.telnyx.com/v2?key=secret",
-        "https://api.telnyx.com/v2?",
-        "https://api.telnyx.com/v2#secret",
-        "https://api.telnyx.com:port/v2",
-        "https://api.telnyx.com:99999/v2",
-        "https://api..telnyx.com/v2",
-        f"https://{'a' * 64}.com/v2",
-        "https://xn--/v2",
-        "https://\ud800/v2",
-        "https://api.telnyx.com/\nv2",
-        "https://[::1/v2",
-        "http://api.telnyx.com/v2",
-        "http://10.0.0.1/v2",
-        "http://0.0.0.0/v2",
-        "http://localhost.example.com/v2",
-        "http://127.0.0.1.example.com/v2",
-        "http://127.0.0.1@example.com/v2",
-        "http://[2001:db8::1]/v2",
-    ],
-)
-def test_unusable_base_url(url: str) -> None:
-    """Any other address is refused before a request, and a password in it is not told."""
-    error = failure_of(lambda: Client(url, KEY))
-
-    assert isinstance(error, BadConfiguration)
-    assert "secret" not in str(error)
-
-
-@given(st.text() | st.text().map("https://{}".format) | st.text().map("http://127.0.0.1{}".format))
-def test_any_base_url(url: str) -> None:
-    """No text at all is a base URL that breaks the check."""
-    try:
-        used = checked_base_url(url)
-    except BadConfiguration:
-        return
-    assert used.startswith(("https://", "http://127.0.0.1"))
-    assert checked_base_url(used) == used
 
 
 @pytest.mark.parametrize("end", ["", "/", "//"])

@@ -21,10 +21,8 @@ from support.faulty_api import (
     FaultyApi,
     refusal,
 )
-from telnyx_jobs.api import client as client_module
-from telnyx_jobs.api.client import (
-    Usage,
-)
+from telnyx_jobs.api import rate_limit
+from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.errors import (
     TryAgainLater,
 )
@@ -117,7 +115,7 @@ def test_any_headers(status: int, headers: dict[str, str | None]) -> None:
         seconds = asked_seconds(status, headers)
     except TryAgainLater:
         return
-    assert 0 <= seconds <= client_module.THROTTLE_BUDGET_SECONDS
+    assert 0 <= seconds <= rate_limit.THROTTLE_BUDGET_SECONDS
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -137,7 +135,7 @@ def test_wait_beyond_the_budget(status: int, seconds: str) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_waits_beyond_the_budget(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     """The waits of all requests together are bounded, not each alone."""
-    monkeypatch.setattr(client_module, "THROTTLE_BUDGET_SECONDS", 0.25)
+    monkeypatch.setattr(rate_limit, "THROTTLE_BUDGET_SECONDS", 0.25)
     fault = refusal(status, {"Retry-After": "0.1"})
     faults = {0: fault, 2: fault, 4: fault}
     with FaultyApi(JOBS, faults) as api, client_for(api) as client:
@@ -180,7 +178,7 @@ def test_no_request_left_and_none_wanted() -> None:
 
 def test_announced_wait_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """An announced wait is no more than a minute, and counts against the budget as any other."""
-    monkeypatch.setattr(client_module, "THROTTLE_BUDGET_SECONDS", 59.0)
+    monkeypatch.setattr(rate_limit, "THROTTLE_BUDGET_SECONDS", 59.0)
     with FaultyApi(JOBS, {0: announcing("3600")}) as api, client_for(api) as client:
         client.page(1)
         error = failure_of(lambda: client.page(2))

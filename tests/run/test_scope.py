@@ -16,7 +16,7 @@ from support.syncs import (
     rows,
     sync_once,
 )
-from telnyx_jobs.api.client import RequestBudgetSpent
+from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.source.changes import Changes
 from telnyx_jobs.source.page_cache import Found
 

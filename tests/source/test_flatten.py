@@ -8,7 +8,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_jobs.api.models import Record, read_job
+from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.parsing import read_job
 from telnyx_jobs.schema import CHILDREN, LOADED, MARKER
 from telnyx_jobs.source.flatten import Observed, arrow_schema, job_tables
 

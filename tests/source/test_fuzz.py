@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from support.faulty_api import Exchange, FaultyApi, Reply
 from support.syncs import rows, sync_once, tables, tally
 from telnyx_jobs.api.decoding import elements, members, without_member
-from telnyx_jobs.api.models import SECRET_FIELD, BrokenAnswer, Record, Rejected, read_job, read_page
+from telnyx_jobs.api.models import Record, Rejected
+from telnyx_jobs.api.parsing import SECRET_FIELD, BrokenAnswer, read_job, read_page
 from telnyx_jobs.schema import CHILDREN, MARKER
 from telnyx_jobs.source.flatten import Observed, job_tables
 from telnyx_jobs.source.masking import Mask

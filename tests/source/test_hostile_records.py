@@ -24,7 +24,8 @@ from support.syncs import (
     tables,
     tally,
 )
-from telnyx_jobs.api.models import DEEPEST, BrokenAnswer, Record, Rejected, read_job, read_page
+from telnyx_jobs.api.models import Record, Rejected
+from telnyx_jobs.api.parsing import DEEPEST, BrokenAnswer, read_job, read_page
 
 NEIGHBOURS = 3
 """Good jobs around each hostile one."""

@@ -86,6 +86,8 @@ class Exchange:
     stopped: threading.Event
     leave: Callable[[], None]
     """Stops the server from listening: who connects from now on is refused."""
+    answer: Callable[[str], Reply]
+    """The good reply to a GET of another target."""
     is_whole: bool = False
 
     def send(self, data: bytes) -> None:
@@ -163,13 +165,20 @@ class FaultyApi:
         with self._lock:
             fault = self._faults.get(len(self.requests), self._otherwise)
             self.requests.append(request)
-        exchange = Exchange(request, self._good(request), connection, self._stopped, self.leave)
+        exchange = Exchange(
+            request,
+            self._good(request.target),
+            connection,
+            self._stopped,
+            self.leave,
+            self._good,
+        )
         fault(exchange)
         return exchange.is_whole
 
-    def _good(self, request: Request) -> Reply:
+    def _good(self, target: str) -> Reply:
         try:
-            status, body = 200, answer(request.target, lambda: self._jobs)
+            status, body = 200, answer(target, lambda: self._jobs)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         return Reply(status, _json(body))

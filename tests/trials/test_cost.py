@@ -24,8 +24,8 @@ from support.syncs import (
     sync_once,
     text,
 )
-from telnyx_jobs.api.client import Usage
 from telnyx_jobs.api.models import Job, Page, Record, Rejected
+from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.demo_api import FakeApi, serve
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.run.summary import Summary

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from support.syncs import EPOCH, Json, error, failure, job, numbers, sync_once, text
-from telnyx_jobs.api.client import RequestBudgetSpent
+from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.demo_api import serve
 from telnyx_jobs.errors import ApiUnavailable
 

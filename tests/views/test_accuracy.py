@@ -15,7 +15,8 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telnyx_jobs.api.models import Record, read_page
+from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.parsing import read_page
 from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
 from telnyx_jobs.schema import CHILDREN, MARKER, RAW_SCHEMA
 from telnyx_jobs.source.flatten import Observed, job_tables

@@ -1,24 +1,18 @@
-"""HTTP: addresses, the key, paging, retries and limits of the Telnyx job endpoints.
+"""HTTP: requests, the key, paging and retries of the Telnyx job endpoints.
 
 `GET {base}/phone_numbers/jobs` (list, newest first) and `GET {base}/phone_numbers/jobs/{id}`.
 A request is retried as a whole, from sending to understanding its answer. No redirect and no
 address from an answer is ever followed, so the key goes to the base URL and nowhere else.
 
-Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations and
-https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limiting
+Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
 """
 
-import ipaddress
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from random import uniform
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -28,7 +22,10 @@ import msgspec
 import tenacity
 
 from telnyx_jobs import __version__
-from telnyx_jobs.api.models import BrokenAnswer, Page, Record, Rejected, read_job, read_page
+from telnyx_jobs.addresses import checked_base_url
+from telnyx_jobs.api.models import Page, Record, Rejected
+from telnyx_jobs.api.parsing import BrokenAnswer, read_job, read_page
+from telnyx_jobs.api.rate_limit import RateLimit, asked_wait, backoff, retry_after, until_date
 from telnyx_jobs.errors import (
     ApiUnavailable,
     BadConfiguration,
@@ -42,15 +39,11 @@ from telnyx_jobs.settings import MAX_PAGE_SIZE
 
 _Answer = tuple[int, httpx.Headers, bytes]
 """Status, headers and whole body."""
+_Params = dict[str, str | Sequence[str]]
+"""Query parameters; each member of a sequence is one of its own."""
 
 JOBS_PATH = "phone_numbers/jobs"
-THROTTLE_BUDGET_SECONDS = 900.0
-"""How long one run waits because the API asks for it, all waits together."""
-_FIRST_BACKOFF_SECONDS = 0.5
-_LONGEST_BACKOFF_SECONDS = 20.0
 _CONNECT_SECONDS = 10.0
-_EPOCH_FROM = 1_000_000
-"""A rate-limit reset this large is a time since 1970; a smaller one is seconds to wait."""
 _KEY_PART = 8
 _RETRIED = {404, 408, 409, 425, 429}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -58,12 +51,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 T = TypeVar("T")
 
 
-class RequestBudgetSpent(TryAgainLater):
-    """The run may send no further request (`--max-requests`)."""
-
-
-class _WrongRequest(ApiUnavailable):
-    """The API finds what was asked for wrong in itself (400, 422)."""
+class WrongRequest(ApiUnavailable):
+    """The API finds the request itself wrong (400, 422)."""
 
 
 class _Transient(Exception):
@@ -75,18 +64,6 @@ class _Transient(Exception):
         """What the user is told when no attempt is left."""
         self.wait = wait
         """Seconds the API asks to wait; None leaves it to the back-off."""
-
-
-@dataclass
-class Usage:
-    """What the requests of a run cost."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled_seconds: float = 0.0
-    """Time in which the API asked to wait; threads that wait at the same time count once."""
-    received_bytes: int = field(default=0, compare=False)
-    """Of answers, unpacked."""
 
 
 class Client:
@@ -108,19 +85,15 @@ class Client:
         report: Report = nothing,
     ) -> None:
         self.page_size = page_size
-        self.usage = Usage()
+        self._limit = RateLimit(max_requests)
+        self.usage = self._limit.usage
         self.clock_ahead_seconds: float | None = None
         """This machine's clock less the API's at its newest answer that told a time."""
         self._base_url = checked_base_url(base_url)
         self._api_key = checked_key(api_key)
         self._timeout = timeout
         self._max_retries = max_retries
-        self._max_requests = max_requests
         self._report = report
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._not_before = 0.0
-        self._throttled_until = 0.0
         self._http = self._opened()
 
     def __enter__(self) -> Self:
@@ -132,8 +105,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # wakes the threads that wait between two attempts
-        self._closed.set()
+        self._limit.close()
         self._http.close()
 
     def _opened(self) -> httpx.Client:
@@ -153,11 +125,19 @@ class Client:
                 "ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
             ) from None
 
-    def page(self, number: int, *, job_type: str | None = None) -> Page:
-        """Page `number`, from 1, of the jobs, newest first."""
-        params = {"page[number]": str(number), "page[size]": str(self.page_size)}
+    def page(
+        self, number: int, *, job_type: str | None = None, statuses: Sequence[str] = ()
+    ) -> Page:
+        """Page `number`, from 1, of the jobs, newest first.
+
+        Of one type and of some statuses alone, where given; an API that refuses such a filter
+        raises WrongRequest, one that ignores it shows other jobs too.
+        """
+        params: _Params = {"page[number]": str(number), "page[size]": str(self.page_size)}
         if job_type is not None:
             params["filter[type]"] = job_type
+        if statuses:
+            params["filter[status][]"] = statuses
 
         def read(body: bytes) -> Page:
             page = read_page(body)
@@ -183,17 +163,17 @@ class Client:
         segment = quote(job_id, safe="", errors="replace").replace(".", "%2E")
         try:
             return self._get(f"{JOBS_PATH}/{segment}", {}, read_job)
-        except _WrongRequest:
+        except WrongRequest:
             if _UUID.fullmatch(job_id):
                 raise
             return None
 
-    def _get(self, path: str, params: dict[str, str], read: Callable[[bytes], T]) -> T | None:
+    def _get(self, path: str, params: _Params, read: Callable[[bytes], T]) -> T | None:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Transient),
             stop=tenacity.stop_after_attempt(self._max_retries + 1),
             wait=self._wait_seconds,
-            sleep=self._sleep,
+            sleep=self._limit.sleep,
             before_sleep=self._before_sleep,
             reraise=True,
         )
@@ -202,16 +182,8 @@ class Client:
         except _Transient as error:
             raise error.final from None
 
-    def _attempt(self, path: str, params: dict[str, str], read: Callable[[bytes], T]) -> T | None:
-        announced = self._not_before - time.monotonic()
-        if announced > 0:
-            with self._lock:
-                self._check_may_send()
-                self._throttle(announced)
-            self._sleep(announced)
-        with self._lock:
-            self._check_may_send()
-            self.usage.requests += 1
+    def _attempt(self, path: str, params: _Params, read: Callable[[bytes], T]) -> T | None:
+        self._limit.admit()
         try:
             status, headers, body = self._send(path, params)
         except (httpx.TransportError, httpx.DecodingError) as error:
@@ -222,13 +194,12 @@ class Client:
                     "check the network and --base-url, then run again"
                 )
             ) from None
-        with self._lock:
-            self.usage.received_bytes += len(body)
-        until_date = _seconds_until_date(headers.get("date", ""))
-        if until_date is not None:
-            self.clock_ahead_seconds = -until_date
+        self._limit.received(len(body))
+        api_ahead = until_date(headers.get("date", ""))
+        if api_ahead is not None:
+            self.clock_ahead_seconds = -api_ahead
         if 200 <= status < 300:
-            self._pace(headers)
+            self._limit.pace(headers)
             try:
                 return read(body)
             except BrokenAnswer as error:
@@ -242,7 +213,7 @@ class Client:
             return None
         raise self._refusal(status, headers, body)
 
-    def _send(self, path: str, params: dict[str, str]) -> _Answer:
+    def _send(self, path: str, params: _Params) -> _Answer:
         """The whole answer, within the deadline."""
         answer: Future[_Answer] = Future()
 
@@ -260,7 +231,7 @@ class Client:
         except TimeoutError:
             raise httpx.ReadTimeout(f"not complete after {self._timeout:g} s") from None
 
-    def _exchange(self, path: str, params: dict[str, str]) -> _Answer:
+    def _exchange(self, path: str, params: _Params) -> _Answer:
         deadline = time.monotonic() + self._timeout
         timeout = httpx.Timeout(self._timeout, connect=min(_CONNECT_SECONDS, self._timeout))
         url = f"{self._base_url}/{path}"
@@ -281,59 +252,32 @@ class Client:
             )
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             final = TryAgainLater(f"the API's rate limit holds ({said}): run again later")
-            return _Transient(final, _asked_wait(headers))
+            return _Transient(final, asked_wait(headers))
         # a 404 comes here when it is a gateway's page, which knows nothing of jobs
         if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             failed = ApiUnavailable(f"the API fails ({said}): run again later")
             # the limits that come with every answer do not say when a failure is over
-            return _Transient(failed, _retry_after(headers))
+            return _Transient(failed, retry_after(headers))
         if 300 <= status < 400:
             return ApiUnavailable(
                 f"{self._base_url} redirects elsewhere ({said}), which is not followed: "
                 "give the final address in --base-url or TELNYX_BASE_URL"
             )
         is_wrong = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-        refusal = _WrongRequest if is_wrong else ApiUnavailable
+        refusal = WrongRequest if is_wrong else ApiUnavailable
         return refusal(f"the API refuses the request ({said}): check the options of this run")
-
-    def _check_may_send(self) -> None:
-        """Raises TryAgainLater when no further request may be sent. The lock must be held."""
-        if self._closed.is_set():
-            raise TryAgainLater("the run was stopped: run again")
-        if self._max_requests is not None and self.usage.requests >= self._max_requests:
-            raise RequestBudgetSpent(
-                f"{self._max_requests} requests are spent (--max-requests): "
-                "run again to go on from here"
-            )
-
-    def _throttle(self, wait: float) -> None:
-        """Count a wait that begins now and that the API asks for. The lock must be held.
-
-        Raises TryAgainLater when it is more than the run may wait.
-        """
-        now = time.monotonic()
-        added = max(0.0, wait - max(0.0, self._throttled_until - now))
-        if self.usage.throttled_seconds + added > THROTTLE_BUDGET_SECONDS:
-            raise TryAgainLater(f"the API asks to wait {wait:.0f} s: run again after that")
-        self.usage.throttled_seconds += added
-        self._throttled_until = max(self._throttled_until, now + wait)
 
     def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
         """Seconds until the next attempt, if there is one: tenacity asks after the last one too."""
         wait = _failure(state).wait
         if wait is not None:
             return wait
-        doubled = _FIRST_BACKOFF_SECONDS * 2 ** (state.attempt_number - 1)
-        backoff = min(doubled, _LONGEST_BACKOFF_SECONDS)
-        return uniform(backoff / 2, backoff)
+        return backoff(state.attempt_number)
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         failure = _failure(state)
-        with self._lock:
-            self._check_may_send()
-            if failure.wait is not None or isinstance(failure.final, TryAgainLater):
-                self._throttle(state.upcoming_sleep)
-            self.usage.retries += 1
+        is_asked = failure.wait is not None or isinstance(failure.final, TryAgainLater)
+        self._limit.admit_retry(state.upcoming_sleep, is_asked=is_asked)
         self._report(
             "wait",
             seconds=state.upcoming_sleep,
@@ -341,17 +285,6 @@ class Client:
             # what failed, without what to do
             reason=str(failure).rpartition(": ")[0],
         )
-
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0 and self._closed.wait(seconds):
-            raise TryAgainLater("the run was stopped: run again")
-
-    def _pace(self, headers: httpx.Headers) -> None:
-        """Spare the API a refusal: nothing is sent while it announces no request left."""
-        if headers.get("x-ratelimit-remaining") == "0":
-            wait = min(_asked_wait(headers) or 0.0, 60.0)
-            with self._lock:
-                self._not_before = max(self._not_before, time.monotonic() + wait)
 
     def _without_key(self, text: str) -> str:
         """The text with each stretch of the key, from eight characters on, taken out."""
@@ -369,35 +302,6 @@ def _failure(state: tenacity.RetryCallState) -> _Transient:
     return error
 
 
-def checked_base_url(base_url: str) -> str:
-    """The address without a slash at its end. Raises BadConfiguration for one not to be used."""
-    try:
-        url = httpx.URL(base_url.strip())
-        # httpx looks at neither, and what it calls then fails with errors of its own
-        is_name = bool(url.host.encode("idna")) and "%" not in url.host
-        is_reachable = is_name and 0 < (url.port or 443) < 65_536
-    except (httpx.InvalidURL, ValueError):
-        url, is_reachable = httpx.URL(""), False
-    is_plain = not (url.userinfo or "?" in base_url or "#" in base_url)
-    if url.scheme not in ("http", "https") or not is_reachable or not is_plain:
-        raise BadConfiguration(
-            "the base URL is not a plain http(s) address: "
-            "give one such as https://api.telnyx.com/v2 in --base-url or TELNYX_BASE_URL"
-        )
-    if url.scheme == "http" and not _is_loopback(url.host):
-        raise BadConfiguration(
-            f"the base URL would send the key to {url.host} unencrypted: use https"
-        )
-    return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def checked_key(api_key: str) -> str:
     """The key without white space around it. Raises KeyRefused for one that no header can carry."""
     key = api_key.strip()
@@ -407,39 +311,6 @@ def checked_key(api_key: str) -> str:
             "copy it again from https://portal.telnyx.com/#/api-keys into TELNYX_API_KEY"
         )
     return key
-
-
-def _asked_wait(headers: httpx.Headers) -> float | None:
-    """Seconds until the rate limit allows more; None when the answer says nothing usable."""
-    retry_after = _retry_after(headers)
-    if retry_after is not None:
-        return retry_after
-    reset = _number(headers.get("x-ratelimit-reset", ""))
-    if reset is None:
-        return None
-    return max(reset - time.time() if reset > _EPOCH_FROM else reset, 0.0)
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds, from seconds or from a date; None when there is neither."""
-    text = headers.get("retry-after", "")
-    seconds = _number(text)
-    if seconds is None:
-        seconds = _seconds_until_date(text)
-    return None if seconds is None else max(seconds, 0.0)
-
-
-def _number(text: str) -> float | None:
-    digits = text.strip().replace(".", "", 1)
-    return float(text) if digits.isascii() and digits.isdecimal() else None
-
-
-def _seconds_until_date(text: str) -> float | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
 
 
 class _ErrorBody(msgspec.Struct):

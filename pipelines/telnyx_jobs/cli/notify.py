@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs import __version__
+from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, TryAgainLater
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Notifier:
         self._summary = summary
         self._is_first = is_first
         for option, address in (("webhook", self._webhook), ("ping", self._ping)):
-            if address is not None and _address(address) is None:
+            if address is not None and http_address(address) is None:
                 raise BadConfiguration(
                     f"the address in --{option} is not an http(s) address: give one such as "
                     "https://hooks.example.com/services/secret"
@@ -105,7 +106,7 @@ class Notifier:
     def _send(
         self, option: str, address: str | None, ending: str, content: str, content_type: str
     ) -> None:
-        url = None if address is None else _address(address)
+        url = None if address is None else http_address(address)
         if url is None:
             return
         if ending:
@@ -204,18 +205,6 @@ def _delivered(url: "httpx.URL", content: bytes, content_type: str) -> str | Non
 def _is_passing(outcome: int | str) -> bool:
     """Whether a further attempt may fare better."""
     return isinstance(outcome, str) or outcome == 429 or outcome >= 500
-
-
-def _address(text: str) -> "httpx.URL | None":
-    """The address, or None for one that nothing can be sent to."""
-    import httpx
-
-    try:
-        url = httpx.URL(text.strip())
-        is_usable = url.scheme in ("http", "https") and bool(url.host.encode("idna"))
-    except (httpx.InvalidURL, ValueError):
-        return None
-    return url if is_usable and 0 < (url.port or 443) < 65_536 else None
 
 
 def _told(new_failures: list[dict[str, str | None]], is_first: bool) -> str:

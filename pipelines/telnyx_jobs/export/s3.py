@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError
 
 if TYPE_CHECKING:
@@ -136,9 +136,8 @@ def _endpoint() -> dict[str, Any]:
     """Where a store other than AWS answers, in pyarrow's terms; pyarrow does not look itself."""
     for name in _ENDPOINTS:
         if os.environ.get(name):
-            address = urlsplit(os.environ[name])
-            is_plain = address.path in ("", "/") and not (address.query or "@" in address.netloc)
-            if address.scheme not in ("http", "https") or not address.hostname or not is_plain:
+            address = http_address(os.environ[name], plain=True)
+            if address is None or address.path != "/":
                 raise BadConfiguration(f"{name} is no address such as https://host:9000: mend it")
-            return {"scheme": address.scheme, "endpoint_override": address.netloc}
+            return {"scheme": address.scheme, "endpoint_override": address.netloc.decode()}
     return {}

@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from telnyx_jobs.api.client import Client, RequestBudgetSpent
+from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record, Rejected
+from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.errors import ApiUnavailable, BadConfiguration
 from telnyx_jobs.progress import Report
 from telnyx_jobs.settings import Scope
@@ -372,11 +373,4 @@ def _weight(record: Record | Rejected) -> int:
     """Rows that the record will make, about."""
     if isinstance(record, Rejected):
         return 1
-    job = record.job
-    arrays: list[Sequence[Any] | None] = [
-        job.phone_numbers,
-        job.successful_operations,
-        job.pending_operations,
-        job.failed_operations,
-    ]
-    return 1 + sum(len(array) for array in arrays if array)
+    return 1 + sum(len(members) for members in record.job.arrays().values() if members)

@@ -16,10 +16,8 @@ import pyarrow.compute as pc
 
 from telnyx_jobs.api.models import (
     ErrorSource,
-    FailedOperation,
     JobError,
-    Operation,
-    PhoneNumber,
+    Member,
     Record,
     Rejected,
 )
@@ -44,8 +42,6 @@ _ARROW_TYPES = {
     "double": pa.float64(),
     "bool": pa.bool_(),
 }
-_Member = PhoneNumber | Operation | FailedOperation
-"""What an array of a job holds: a number asked for, or what became of it."""
 
 
 @dataclass(slots=True)
@@ -144,14 +140,8 @@ def _observation_row(observed: Observed) -> tuple[Any, ...]:
 
 
 def _counts(observed: Observed) -> list[int | None]:
-    job = observed.record.job
-    arrays: list[list[Any] | None] = [
-        job.phone_numbers,
-        job.successful_operations,
-        job.pending_operations,
-        job.failed_operations,
-    ]
-    return [None if array is None else len(array) for array in arrays]
+    arrays = observed.record.job.arrays()
+    return [None if array is None else len(array) for array in arrays.values()]
 
 
 def _json(value: Any) -> str | None:
@@ -165,21 +155,18 @@ def _phone_numbers(observed: Sequence[Observed]) -> pa.Table:
 
 
 def _operations(observed: Sequence[Observed]) -> pa.Table:
-    arrays: list[tuple[str, str, Sequence[_Member]]] = [
-        (job.id, outcome, operations or ())
+    arrays: list[tuple[str, str, Sequence[Member]]] = [
+        (job.id, name.removesuffix("_operations"), members or ())
         for job in (o.record.job for o in observed)
-        for outcome, operations in (
-            ("successful", job.successful_operations),
-            ("pending", job.pending_operations),
-            ("failed", job.failed_operations),
-        )
+        for name, members in job.arrays().items()
+        if name.endswith("_operations")
     ]
     keys = {"job_id": [array[0] for array in arrays], "outcome": [array[1] for array in arrays]}
     return _numbers(JOB_OPERATIONS, keys, [array[2] for array in arrays])
 
 
 def _numbers(
-    table: Table, keys: Mapping[str, Sequence[str]], arrays: Sequence[Sequence[_Member]]
+    table: Table, keys: Mapping[str, Sequence[str]], arrays: Sequence[Sequence[Member]]
 ) -> pa.Table:
     """A row for each member of the arrays: its array's keys, its place there, what it says.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from telnyx_jobs.api.models import ARRAYS
 from telnyx_jobs.schema import JOBS, LOADED, RAW_SCHEMA, REJECTED_RECORDS, ROW_HASH, SYNC_RUNS
 
 FINISHED_STATUSES = ("completed", "failed", "expired")
@@ -51,8 +52,7 @@ class Stored:
 
     def row_count(self) -> int:
         """Rows of the jobs and their numbers and operations, as the jobs tell."""
-        arrays = "phone_numbers", "successful_operations", "pending_operations", "failed_operations"
-        counts = " + ".join(["1", *(f"coalesce({array}_count, 0)" for array in arrays)])
+        counts = " + ".join(["1", *(f"coalesce({array}_count, 0)" for array in ARRAYS)])
         rows = self._query(f"select sum({counts}) from {_JOBS}", [])
         return int(rows[0][0] or 0) if rows else 0
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,8 @@ from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import (
     ErrorMeta,
     ErrorSource,
-    FailedOperation,
     JobError,
-    Operation,
     Page,
-    PhoneNumber,
     Record,
     Rejected,
 )
@@ -120,15 +117,7 @@ class _Masked:
     def __init__(self, mask: Mask, record: Record) -> None:
         job = record.job
         self._mask = mask
-        lists: list[list[Any] | None] = [
-            job.phone_numbers,
-            job.successful_operations,
-            job.pending_operations,
-            job.failed_operations,
-        ]
-        elements: list[PhoneNumber | Operation | FailedOperation] = [
-            e for found in lists for e in found or ()
-        ]
+        elements = [e for members in job.arrays().values() for e in members or ()]
         self._ids = {e.id for e in elements}
         self._own = {_digits(e.phone_number) for e in elements if e.phone_number}
         for element in elements:
@@ -191,8 +180,10 @@ class MaskingClient(Client):
         super().__init__(*arguments, **options)
         self._mask = mask
 
-    def page(self, number: int, *, job_type: str | None = None) -> Page:
-        page = super().page(number, job_type=job_type)
+    def page(
+        self, number: int, *, job_type: str | None = None, statuses: Sequence[str] = ()
+    ) -> Page:
+        page = super().page(number, job_type=job_type, statuses=statuses)
         page.records = [self._mask.record(record) for record in page.records]
         return page
 

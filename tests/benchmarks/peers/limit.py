@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 import httpx
 
-from telnyx_jobs.api.models import Record, read_page
+from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.parsing import read_page
 from telnyx_jobs.schema import CHILDREN, JOBS
 from telnyx_jobs.source.flatten import Observed, job_tables
 

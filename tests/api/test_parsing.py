@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telnyx_jobs.api.models import BrokenAnswer, Record, Rejected, read_job, read_page
+from telnyx_jobs.api.models import Record, Rejected
+from telnyx_jobs.api.parsing import BrokenAnswer, read_job, read_page
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 
