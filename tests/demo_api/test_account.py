@@ -14,7 +14,7 @@ from support.demo_account import ACCOUNT, NOW, SCHEMA, python_process
 from telnyx_jobs.demo_api import Account
 
 Json = dict[str, Any]
-# irregular steps over more than a year, so that every phase of the account is met
+# irregular steps over more than a year, so every phase of the account occurs
 INSTANTS = [NOW + step * timedelta(days=17, hours=5, minutes=41, seconds=13) for step in range(24)]
 OUTCOMES = ("successful_operations", "pending_operations", "failed_operations")
 
@@ -41,7 +41,7 @@ def _faults(jobs: list[Json]) -> Iterator[tuple[Json, Json]]:
 
 
 def test_two_processes_show_the_same_account() -> None:
-    """A process of its own draws exactly the account that this one draws."""
+    """Another process draws exactly the account that this one draws."""
     program = (
         "import json, datetime; from telnyx_jobs.demo_api import Account;"
         f"now = datetime.datetime.fromisoformat('{NOW.isoformat()}');"
@@ -64,7 +64,7 @@ def test_another_seed_is_another_account() -> None:
 
 
 def test_history_does_not_depend_on_what_was_asked_before() -> None:
-    """An account asked for later instants first shows an earlier one as a new account does."""
+    """An account that showed a later instant first shows an earlier one as a new account does."""
     account = Account()
     for instant in reversed(INSTANTS):
         account.jobs(instant)
@@ -74,7 +74,7 @@ def test_history_does_not_depend_on_what_was_asked_before() -> None:
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
 def test_the_account_always_shows_every_kind_of_job(instant: datetime) -> None:
-    """All types, all statuses, the largest size and the smallest are there at any instant."""
+    """All types, all statuses, the largest size and the smallest exist at any instant."""
     jobs = ACCOUNT.jobs(instant)
     sizes = Counter(len(job["phone_numbers"]) for job in jobs)
 
@@ -124,7 +124,7 @@ def _documented_job() -> Json:
 
 
 def test_all_phone_numbers_are_fictional() -> None:
-    """No number lies outside of the ranges that numbering plans keep for fiction."""
+    """Every number is in the ranges that numbering plans reserve for fiction."""
     fictional = re.compile(r"\+1[2-9][0-9]{2}55501[0-9]{2}|\+442079460[0-9]{3}")
     numbers = {
         operation["phone_number"]
@@ -137,7 +137,7 @@ def test_all_phone_numbers_are_fictional() -> None:
 
 
 def test_a_phone_number_keeps_its_id() -> None:
-    """Over all jobs, number and id stand for each other one to one."""
+    """Over all jobs, number and id correspond one to one."""
     pairs = {
         (operation["id"], operation["phone_number"])
         for job in ACCOUNT.jobs(NOW)
@@ -191,7 +191,7 @@ def test_a_job_only_moves_forward() -> None:
 
 
 def test_finished_jobs_never_change() -> None:
-    """A job once finished is the same a month later, seen by another account object."""
+    """A finished job is the same a month later, shown by another account object."""
     later = {job["id"]: job for job in Account().jobs(NOW + timedelta(days=30))}
     finished = [job for job in ACCOUNT.jobs(NOW) if not _is_open(job) and job["id"] in later]
 
@@ -201,7 +201,7 @@ def test_finished_jobs_never_change() -> None:
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
 def test_half_a_minute_changes_what_is_open(instant: datetime) -> None:
-    """At any instant three to six jobs are open, and two of them are other half a minute later."""
+    """At any instant three to six jobs are open, and two of them change within half a minute."""
     jobs = ACCOUNT.jobs(instant)
     later = {job["id"]: job for job in ACCOUNT.jobs(instant + timedelta(seconds=30))}
     still_open = [job for job in jobs if _is_open(job)]
@@ -211,7 +211,7 @@ def test_half_a_minute_changes_what_is_open(instant: datetime) -> None:
 
 
 def test_numbers_settle_one_after_another() -> None:
-    """A campaign's pending operations fall to none, a few at a time, each into an outcome."""
+    """A campaign's pending operations settle a few at a time, until none is left."""
     job_id = next(job["id"] for job in ACCOUNT.jobs(NOW) if job["status"] == "pending")
     pending: list[int] = []
     for hour in range(100):
@@ -228,7 +228,7 @@ def test_numbers_settle_one_after_another() -> None:
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
 def test_some_failure_is_new_in_the_last_week(instant: datetime) -> None:
-    """A pair of code and pointer is seen in jobs of the last seven days, and in none before."""
+    """A pair of code and pointer occurs in jobs of the last seven days, and in none before."""
     jobs = ACCOUNT.jobs(instant)
     week_ago = (instant - timedelta(days=7)).isoformat()
     recent: set[tuple[str | None, str]] = set()
@@ -241,7 +241,7 @@ def test_some_failure_is_new_in_the_last_week(instant: datetime) -> None:
 
 
 def test_failures_come_in_every_shape_that_a_reader_must_bear() -> None:
-    """Errors lack their code, source or page, come by twos or not at all, and name array places."""
+    """Errors may lack code, source or page; operations may have two or none; pointers may index."""
     jobs = ACCOUNT.jobs(NOW)
     errors = [error for _, error in _faults(jobs)]
     failed = [operation for job in jobs for operation in job["failed_operations"]]
@@ -259,7 +259,7 @@ def test_failures_come_in_every_shape_that_a_reader_must_bear() -> None:
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
 def test_failure_rates_look_real(instant: datetime) -> None:
-    """Three to six in a hundred fail, many jobs without any, some wholly, some numbers always."""
+    """3 to 6 % fail; many jobs have no failure, some fail wholly, some numbers always."""
     jobs = ACCOUNT.jobs(instant)
     failed = [len(job["failed_operations"]) for job in jobs]
     settled = [
@@ -274,7 +274,7 @@ def test_failure_rates_look_real(instant: datetime) -> None:
 
 
 def test_some_parameters_hold_a_port_out_pin() -> None:
-    """A secret that a connector must drop is there to be dropped."""
+    """The account holds a secret that a connector must drop."""
     pins = {job["parameters"].get("external_pin") for job in ACCOUNT.jobs(NOW)} - {None}
 
     assert pins

@@ -91,7 +91,7 @@ def test_a_wrong_query_is_refused(
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer KEYwrong"}], ids=["no", "wrong"])
 def test_without_the_key_nothing_is_told(api: FakeApi, header: dict[str, str]) -> None:
-    """No key or a wrong one is a 401, also where there is nothing."""
+    """No key or a wrong one is a 401, for unknown paths too."""
     for path in ("/phone_numbers/jobs", "/nothing"):
         answer = httpx.get(api.url + path, headers=header, trust_env=False)
 
@@ -131,7 +131,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, path: str) -> None
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
 def test_only_reading_is_allowed(client: httpx.Client, method: str) -> None:
-    """Any other method is a 405, and its body is not taken for the next request."""
+    """Any other method is a 405, and its body is not parsed as the next request."""
     answer = client.request(method, "/phone_numbers/jobs", content=b"GET / HTTP/1.1\r\n\r\n")
 
     assert answer.status_code == 405
@@ -140,7 +140,7 @@ def test_only_reading_is_allowed(client: httpx.Client, method: str) -> None:
 
 
 def test_too_many_requests_are_told_to_wait() -> None:
-    """Beyond the budget of a second comes a 429 that says when to come again."""
+    """Beyond the budget of a second the answer is a 429 that says when to retry."""
     with serve(list, requests_per_second=2) as api, client_of(api) as client:
         answers = [client.get("/phone_numbers/jobs") for _ in range(3)]
 

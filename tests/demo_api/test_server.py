@@ -48,7 +48,7 @@ def client(api: FakeApi) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("size", [1, 7, 100, 250])
 def test_pages_partition_the_list(client: httpx.Client, size: int) -> None:
-    """Pages of any size, one after another, are the list, and the page after them is empty."""
+    """Pages of any size together are the list, and the page after them is empty."""
     jobs = ACCOUNT.jobs(NOW)
     page_count = -(-len(jobs) // size)
     pages = [
@@ -66,7 +66,7 @@ def test_pages_partition_the_list(client: httpx.Client, size: int) -> None:
 
 
 def test_an_unpaged_list_is_its_first_twenty(client: httpx.Client) -> None:
-    """Without any parameter the newest 20 jobs come, and meta counts all."""
+    """Without parameters the answer has the newest 20 jobs, and meta counts all."""
     jobs = ACCOUNT.jobs(NOW)
 
     assert client.get("/phone_numbers/jobs").json() == {
@@ -81,7 +81,7 @@ def test_an_unpaged_list_is_its_first_twenty(client: httpx.Client) -> None:
 
 
 def test_an_empty_account_has_no_page() -> None:
-    """No jobs give an empty list of no pages."""
+    """An account without jobs gives an empty list with 0 pages."""
     with serve(list) as api, client_of(api) as client:
         body = client.get("/phone_numbers/jobs").json()
 
@@ -92,7 +92,7 @@ def test_an_empty_account_has_no_page() -> None:
 
 
 def test_sorting_by_creation_is_oldest_first(client: httpx.Client) -> None:
-    """`sort=created_at` turns the list around."""
+    """`sort=created_at` reverses the list."""
     body = client.get("/phone_numbers/jobs", params={"sort": "created_at"}).json()
 
     assert body["data"] == ACCOUNT.jobs(NOW)[:-21:-1]
@@ -143,7 +143,7 @@ def test_brackets_may_be_encoded_or_not(api: FakeApi) -> None:
 
 
 def _raw(api: FakeApi, target: str) -> Json:
-    """The body for a target sent as it is, which httpx would encode."""
+    """The body for a target sent unencoded; httpx would encode it."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc)
     connection.request("GET", target, headers={"Authorization": f"Bearer {api.key}"})
     body: Json = json.loads(connection.getresponse().read())
@@ -159,7 +159,7 @@ def test_a_job_retrieved_is_the_job_listed(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/phone_numbers/jobs", "/phone_numbers/jobs?sort=x", "/nothing"])
 def test_every_answer_tells_its_limits_and_its_id(client: httpx.Client, path: str) -> None:
-    """Each answer carries the rate limit, and a request id of its own."""
+    """Each answer carries the rate limit and its own request id."""
     one, other = client.get(path), client.get(path)
 
     for name in ("limit", "remaining", "reset"):
@@ -212,7 +212,7 @@ def test_a_stopped_server_answers_no_more() -> None:
 
 
 def test_serving_forever_ends_at_a_signal() -> None:
-    """The blocking server answers once it says so, and ends without complaint when told to."""
+    """The blocking server answers once it reports so, and ends without an error on a signal."""
     program = (
         "from telnyx_jobs.demo_api import serve_forever;"
         "serve_forever(list, ready=lambda api: print(api.url, flush=True))"
@@ -230,7 +230,7 @@ def test_serving_forever_ends_at_a_signal() -> None:
 @SCHEMA.parametrize()
 @settings(max_examples=40, derandomize=True, deadline=None, database=None)
 def test_answers_keep_to_the_specification(case: schemathesis.Case[Any], api: FakeApi) -> None:
-    """Whatever is asked, the answer has a status, a type and a body that the specification has."""
+    """Every answer has a status, a type and a body that the specification allows."""
     case.call_and_validate(
         base_url=api.url,
         headers={"Authorization": f"Bearer {api.key}"},
@@ -254,7 +254,7 @@ def test_every_job_is_of_the_specified_schema(client: httpx.Client) -> None:
 
 
 def test_the_demo_api_stands_alone() -> None:
-    """No module of it imports another part of the package, which it is there to test."""
+    """No module of it imports another part of the package, which it tests."""
     folder = Path(telnyx_jobs.demo_api.__file__).parent
     imported = {
         node.module or ""

@@ -1,12 +1,12 @@
-"""The demo API: Telnyx's two job endpoints on loopback, over a seeded account that lives on.
+"""The demo API: Telnyx's two job endpoints on loopback, over a seeded account that moves on.
 
     account = Account(seed=0)
     with serve(lambda: account.jobs(datetime.now(UTC))) as api:
         httpx.get(f"{api.url}/phone_numbers/jobs", headers={"Authorization": f"Bearer {api.key}"})
 
-`history` is the account, `failures` what goes wrong in it, `answers` what Telnyx replies to a
-request, `server` the HTTP around it. The package stands alone: it imports nothing else of
-`telnyx_jobs`, so that no mistake of the connector is repeated by what it is tested against.
+`history` is the account, `failures` what fails in it, `answers` what Telnyx replies to a request,
+`server` the HTTP around it. The package imports nothing else of `telnyx_jobs`, so it cannot repeat
+a mistake of the connector that is tested against it.
 """
 
 from telnyx_jobs.demo_api.history import Account

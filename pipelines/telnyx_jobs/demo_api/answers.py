@@ -1,8 +1,8 @@
-"""What Telnyx replies: a request target and the present jobs in, a status and a body out.
+"""What Telnyx replies: from a request target and the present jobs to a status and a body.
 
 As documented for the two GET endpoints of
 https://developers.telnyx.com/api-reference/bulk-phone-number-operations; where the documentation
-is silent, the choice is named beside it.
+says nothing, a comment names the choice.
 """
 
 import re
@@ -36,7 +36,7 @@ class Refusal(Exception):
             "title": title,
             "detail": detail,
             **({"source": source} if source else {}),
-            # of all documented errors this one alone comes without a page
+            # the only documented error without a page
             **({"meta": {"url": _ERROR_PAGE.format(code)}} if code != "10011" else {}),
         }
 
@@ -115,7 +115,7 @@ def _sorted(
 def _filtered(
     query: Mapping[str, list[str]], jobs: Sequence[Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    # Telnyx's way with an unknown filter is not documented: refused, a misspelt one is seen
+    # how Telnyx treats an unknown filter is not documented; a refusal shows a misspelt one
     for name in query:
         if name.startswith("filter") and name not in ("filter[type]", "filter[status][]"):
             raise Refusal(

@@ -1,8 +1,8 @@
-"""What goes wrong in the demo account: the errors of its failed operations.
+"""What fails in the demo account: the errors of its failed operations.
 
 Codes, titles and most details are those of Telnyx's catalogue,
-https://developers.telnyx.com/development/api-fundamentals/api-errors; which of them a job's
-operation carries, and with which pointer, is nowhere documented and therefore chosen here.
+https://developers.telnyx.com/development/api-fundamentals/api-errors. Telnyx does not document
+which of them a job's operation carries, nor with which pointer: that is chosen here.
 """
 
 from typing import Any, NamedTuple
@@ -95,7 +95,11 @@ _NOT_PERMITTED = Fault(
     "This feature is not permitted at this account level.",
     "/hd_voice_enabled",
 )
-_UNEXPECTED = Fault("10007", "Unexpected error", "An unexpected error occured.", has_page=False)
+_UNEXPECTED = Fault(
+    *("10007", "Unexpected error"),
+    "An unexpected error occured.",  # Telnyx's spelling; codespell:ignore occured
+    has_page=False,
+)
 _NAMELESS = Fault(
     None, "Carrier rejected the request", "No reason was given.", "/base", has_page=False
 )

@@ -1,15 +1,15 @@
 """The demo account: about 300 jobs of the last 90 days, a pure function of a seed and an instant.
 
-Time is cut into slots of 7.2 hours since a fixed day, and each slot holds one job, drawn from the
-seed and the slot's index alone. So two processes show the same account, a job once finished
-never changes, and a job older than 90 days is gone, as with Telnyx.
+Time is divided into slots of 7.2 hours since a fixed day. Each slot holds one job, drawn only from
+the seed and the slot's index. So two processes show the same account, a finished job never
+changes, and a job older than 90 days disappears, as with Telnyx.
 
-Every third job is a campaign of 110 to 1,000 numbers: it waits for a day, then works for two or a
-little more, so that at any instant three or four are open, at least one of them pending and two in
-progress. A job in progress reports every 10 seconds, which moves `updated_at`, and with it the
-numbers settled since. All other jobs are small and done within minutes.
+Every third job is a campaign of 110 to 1,000 numbers: it waits for a day, then runs for about two.
+So three or four are open at any instant, at least one of them pending and two in progress. A job
+in progress reports every 10 seconds: `updated_at` moves, and the numbers settled since appear. All
+other jobs are small and end within minutes.
 
-Phone numbers are from ranges kept for fiction: +1 NPA 555 01xx, +44 20 7946 0xxx.
+Phone numbers are from ranges reserved for fiction: +1 NPA 555 01xx, +44 20 7946 0xxx.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _SLOT = 432 * _MINUTE
 _RETENTION = 90 * _DAY
 _REPORT_INTERVAL = 10 * _SECOND
 _EXPIRY = 15 * _MINUTE
-# 15 incidents of 6 days fill the retention time, so the sixteenth meets no trace of its last turn
+# 15 incidents of 6 days fill the retention time, so each kind occurs once in it
 _INCIDENT = 6 * _DAY
 _INCIDENT_STRIDE = 40
 
@@ -56,7 +56,7 @@ _LARGEST_DELETE = 120
 
 
 class Account:
-    """One customer's jobs; the same for the same seed, in every process."""
+    """One customer's jobs: the same for the same seed, in every process."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -92,7 +92,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """How a job goes: its size, and how long each part takes."""
+    """How a job runs: its size, and how long each part takes."""
 
     size: int
     delay: int  # from the slot's beginning to the creation
@@ -105,10 +105,10 @@ class _Course:
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """A job from beginning to end: what it is at any instant follows.
+    """A job from beginning to end, enough to show it at any instant.
 
-    `results` holds one entry per operation, in the order of work: the operation as it is once
-    settled, or None for a number that never gets an answer.
+    `results` holds one entry per operation, in the order of work: the settled operation, or None
+    for a number that never gets an answer.
     """
 
     identity: Json
@@ -183,7 +183,7 @@ def _draw(seed: int, slot: int) -> _Life:
 
 
 def _job_type(slot: int, random: Random) -> str:
-    # campaigns take turns, so that of both types one is in progress at any instant
+    # campaigns alternate, so one of each type is in progress at any instant
     if slot % 3 == 0:
         return (UPDATE, EMERGENCY)[slot // 3 % 2]
     return random.choices((UPDATE, EMERGENCY, DELETE), (35, 30, 35))[0]
@@ -216,14 +216,14 @@ def _campaign(turn: int, random: Random) -> _Course:
 
 
 def _skewed(smallest: int, largest: int, random: Random) -> int:
-    """A whole number of that range, every doubling as likely as the next."""
+    """A whole number of that range, equally likely in each doubling."""
     return int(smallest * 2 ** random.uniform(0, log((largest + 1) / smallest, 2)))
 
 
 def _numbers(slot: int, job_type: str, size: int, random: Random) -> list[int]:
     """The ordinals of the numbers asked for, each once."""
     if job_type == DELETE:
-        # a number deleted belongs to that one job, and is nobody's afterwards
+        # a deleted number occurs in that one job only
         first = _KEPT_NUMBERS + slot % 500 * _LARGEST_DELETE
         return list(range(first, first + size))
     owned = range(_KEPT_NUMBERS if job_type == UPDATE else _US_NUMBERS)
@@ -263,7 +263,7 @@ def _results(
         if luck > 1 - unanswered_rate:
             results.append(None)
         elif number in _BAD_NUMBERS and luck < 0.9:
-            # the same number fails of the same thing each time, one of the most usual
+            # the same number fails each time with the same error, one of the most usual
             results.append(_failed(operation, USUAL[job_type][number % 4][1], position))
         elif luck < course.failure_rate:
             failure = WHOLE_JOB[job_type] if course.fails else _usual_failure(job_type, random)
@@ -309,7 +309,7 @@ def _request(job_type: str, operations: list[Json], random: Random) -> Json:
         value = operation[key]
         asked.append({key: value})
         targets.append(int(value) if key == "id" and as_integers else value)
-    # Telnyx shows an empty object for jobs from before it kept the arguments
+    # Telnyx shows an empty object for jobs older than its record of the arguments
     parameters = {**_settings(job_type, random), "phone_numbers": targets}
     return {
         "phone_numbers": asked,
@@ -318,7 +318,7 @@ def _request(job_type: str, operations: list[Json], random: Random) -> Json:
 
 
 def _settings(job_type: str, random: Random) -> Json:
-    """The settings that the job was to give to its numbers."""
+    """The settings that the job gives to its numbers."""
     if job_type == DELETE:
         return {}
     if job_type == EMERGENCY:

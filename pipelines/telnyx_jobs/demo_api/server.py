@@ -1,4 +1,4 @@
-"""The demo API over HTTP: loopback only, bearer key, rate limit, gzip, one thread a connection."""
+"""The demo API over HTTP: loopback only, bearer key, rate limit, gzip, a thread per connection."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ from telnyx_jobs.demo_api.answers import (
 
 DEMO_KEY = "KEY_DEMO_of_no_account"
 HOST = "127.0.0.1"
-# far beyond what one client asks for that waits for each answer
+# far beyond what a client requests that waits for each answer
 DEFAULT_REQUESTS_PER_SECOND = 1_000
 
 _Headers = dict[str, str]
@@ -46,8 +46,8 @@ def serve(
 ) -> "FakeApi":
     """A server of `jobs` that answers from now on, in a thread, until its `with` block ends.
 
-    `jobs` is called once for each request and gives the present list, newest first. Port 0 takes
-    a free one. Raises OSError where the port is taken.
+    `jobs` is called once per request and returns the present list, newest first. Port 0 picks a
+    free one. Raises OSError if the port is taken.
     """
     return FakeApi(jobs, key, port, requests_per_second)
 
@@ -62,7 +62,7 @@ def serve_forever(
 ) -> None:
     """Serves until SIGINT or SIGTERM; `ready` is called once the server answers.
 
-    For the main thread, which alone may catch signals.
+    Only for the main thread: no other may catch signals.
     """
     stopped = threading.Event()
     earlier = {
@@ -72,7 +72,7 @@ def serve_forever(
     try:
         with serve(jobs, key=key, port=port, requests_per_second=requests_per_second) as api:
             ready(api)
-            # in short waits, as some systems deliver no signal during a long one
+            # short waits, because some systems deliver no signal during a long one
             while not stopped.wait(0.2):
                 pass
     finally:
@@ -83,8 +83,8 @@ def serve_forever(
 class FakeApi:
     """A running demo API.
 
-    `url` is the base that a client takes in place of `https://api.telnyx.com/v2`, `key` the only
-    key accepted.
+    `url` is the base that a client uses instead of `https://api.telnyx.com/v2`, `key` the only key
+    accepted.
     """
 
     def __init__(self, jobs: Jobs, key: str, port: int, requests_per_second: int) -> None:
@@ -137,7 +137,7 @@ class FakeApi:
 
 
 class _Budget:
-    """So many requests in each second, counted anew when a second is over."""
+    """A limit of requests per second; the count starts again with each second."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -146,7 +146,7 @@ class _Budget:
         self._lock = threading.Lock()
 
     def spend(self) -> tuple[bool, _Headers]:
-        """Whether a request is within the budget, and the headers that tell of it.
+        """Whether a request is within the budget, and the headers that report it.
 
         The reset is in whole seconds from now, as the rate-limit page says.
         """
@@ -173,7 +173,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own looks the host's name up, which takes seconds where no resolver answers
+        # HTTPServer's own looks up the host's name, which takes seconds if no resolver answers
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
@@ -187,7 +187,7 @@ class _Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        # a connection kept alive has a thread of its own, which would go on answering
+        # a connection that is kept alive has its own thread, which would continue to answer
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -195,7 +195,7 @@ class _Server(ThreadingHTTPServer):
                 continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # a client that goes away in the middle of an answer is no news
+        # a client may close the connection in the middle of an answer
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -211,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(*self.server.api.reply(self.command, self.path, authorization))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server refuses by itself: unreadable requests, and any method but GET."""
+        """Answers what http.server refuses: unreadable requests, and any method except GET."""
         if code == HTTPStatus.NOT_IMPLEMENTED:
             self.do_GET()
             return
@@ -223,10 +223,10 @@ class _Handler(BaseHTTPRequestHandler):
         return "telnyx-jobs-fake-api"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a terminal that shows a sync's progress has no room for it."""
+        """Logs nothing: the terminal shows a sync's progress."""
 
     def _skip_body(self) -> None:
-        # left unread, a body would be taken for the connection's next request
+        # an unread body would be parsed as the connection's next request
         length = self.headers.get("Content-Length", "0")
         if length.isdecimal() and "Transfer-Encoding" not in self.headers:
             self.rfile.read(int(length))
