@@ -1,4 +1,4 @@
-"""The report: its page for a terminal, letter by letter, and its HTML in a real browser."""
+"""The report: its page for a terminal, character by character, and its HTML in a real browser."""
 
 import os
 import re
@@ -31,7 +31,7 @@ jobs                3
 operations settled  6
   failed            3
 failure rate        50.00%
-numbers that a finished job gave no answer for: 1
+numbers without an answer in a finished job: 1
 
 Failure rate by error code
 code     title                                     failed    rate  95 % range
@@ -131,7 +131,7 @@ def hostile_html(hostile: Path) -> Path:
 
 
 def test_the_page_for_a_terminal(small: Path) -> None:
-    """A small account's page tells each figure of the views, letter by letter."""
+    """A small account's page shows each figure of the views, character by character."""
     read_at = EPOCH + timedelta(days=2, minutes=5)
     report = read_report(small, read_at)
     synced = Freshness(synced_at=EPOCH + timedelta(days=2))
@@ -148,13 +148,13 @@ def test_an_old_file_is_called_old(small: Path) -> None:
 
 @pytest.mark.parametrize(
     ("jobs", "sentence"),
-    [([], "There are no jobs yet."), ([job(1)], "Nothing has failed.")],
+    [([], "No jobs yet."), ([job(1)], "Nothing has failed.")],
     ids=["no jobs", "no failures"],
 )
 def test_without_failures_a_sentence_says_so(
     jobs: list[Json], sentence: str, tmp_path: Path
 ) -> None:
-    """Where nothing failed both pages say so, and show no rates."""
+    """If nothing failed, both pages say so and show no rates."""
     database = published(tmp_path, jobs)
     write_html(read_report(database, datetime.now(UTC)), tmp_path / "report.html")
 
@@ -184,22 +184,22 @@ def test_the_command_prints_the_page(small: Path) -> None:
 
 
 def test_without_a_file_the_report_says_to_sync(tmp_path: Path) -> None:
-    """No published file is exit 78 with a line that says what to run."""
+    """Without a published file the exit code is 78, with a line that says what to run."""
     done = run(tmp_path, "report")
 
     assert (done.returncode, done.stdout) == (78, "")
     assert "run telnyx-jobs sync first" in done.stderr
 
 
-def test_a_file_without_the_views_is_told(tmp_path: Path) -> None:
-    """An empty DuckDB file is told from one that a sync has published."""
+def test_a_file_without_the_views_is_refused(tmp_path: Path) -> None:
+    """An empty DuckDB file is refused, with a line that says what to run."""
     duckdb.connect(str(tmp_path / "other.duckdb")).close()
     with pytest.raises(BadConfiguration, match="not as this version publishes it"):
         read_report(tmp_path / "other.duckdb", datetime.now(UTC))
 
 
 def test_the_html_replaces_what_was_there(small: Path, tmp_path: Path) -> None:
-    """The page takes an older one's place and permissions, and leaves nothing else behind."""
+    """The page replaces an older one, keeps its permissions, and leaves nothing else behind."""
     file = tmp_path / "report.html"
     file.write_text("older")
     file.chmod(0o640)
@@ -213,8 +213,8 @@ def test_the_html_replaces_what_was_there(small: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "no/such/folder.html"])
-def test_html_that_cannot_be_written_is_told(place: str, small: Path, tmp_path: Path) -> None:
-    """A device, or a folder that is not there, is told and left as it is."""
+def test_html_that_cannot_be_written_is_reported(place: str, small: Path, tmp_path: Path) -> None:
+    """A device, or a missing folder, is reported and not changed."""
     report = read_report(small, datetime.now(UTC))
     with pytest.raises(CannotWrite):
         write_html(report, tmp_path / place)
@@ -227,7 +227,7 @@ def browser() -> Iterator[Browser]:
 
 
 def test_no_request_leaves_the_page(html: Path, browser: Browser) -> None:
-    """A browser asks for the file itself and for nothing else, and finds nothing wrong."""
+    """A browser requests the file itself and nothing else, and reports no error."""
     page = browser.new_page()
     asked: list[str] = []
     complaints: list[str] = []
@@ -253,7 +253,7 @@ def test_texts_of_the_api_are_no_markup(hostile_html: Path, browser: Browser) ->
 
 @pytest.mark.parametrize("key", [None, "Enter", "Space"], ids=["click", "Enter", "Space"])
 def test_a_header_sorts_its_table(key: str | None, html: Path, browser: Browser) -> None:
-    """A header, by mouse or key, sorts figures high to low, then low to high, and says so."""
+    """A header, by mouse or key, sorts figures high to low, then low to high, and announces it."""
     page = _opened(browser, html)
     table = page.get_by_role("table", name="By error code", exact=True)
     button = table.get_by_role("button", name="failed", exact=True)
@@ -271,7 +271,7 @@ def test_a_header_sorts_its_table(key: str | None, html: Path, browser: Browser)
 
 
 def test_an_empty_cell_sorts_last(html: Path, browser: Browser) -> None:
-    """A row without a code stands last, whichever way the codes are sorted."""
+    """A row without a code is last, whichever way the codes are sorted."""
     page = _opened(browser, html)
     table = page.get_by_role("table", name="By error code", exact=True)
     for _ in range(2):
@@ -301,7 +301,7 @@ def test_the_page_is_no_wider_than_the_window(
 def test_nothing_keeps_people_from_reading_it(
     width: int, theme: str, html: Path, browser: Browser
 ) -> None:
-    """axe finds no fault: names, roles, order of headings, contrast, reach by keyboard."""
+    """axe finds no fault: names, roles, order of headings, contrast, keyboard access."""
     page = _opened(browser, html, width=width, theme=theme)
     page.evaluate(axe_source())
     found = page.evaluate("axe.run()")
@@ -312,7 +312,7 @@ def test_nothing_keeps_people_from_reading_it(
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_each_chart_tells_what_it_shows(width: int, html: Path, browser: Browser) -> None:
-    """Each chart is there once for a screen reader, as an image named by title and content."""
+    """A screen reader finds each chart once, as an image named by title and content."""
     page = _opened(browser, html, width=width)
     names = [str(chart.get_attribute("aria-label")) for chart in page.get_by_role("img").all()]
 

@@ -1,7 +1,7 @@
-"""The report's charts, drawn as SVG beforehand, so that the page needs no network.
+"""The report's charts, drawn as SVG in advance, so the page needs no network.
 
-Colours are CSS variables, so that one page suits light and dark. Each chart is drawn twice, for a
-wide window and for a phone, since one that is only scaled down is unreadable.
+Colours are CSS variables, so one page suits light and dark. Each chart is drawn twice, for a wide
+window and for a phone, because one that is only scaled down is unreadable.
 """
 
 import io
@@ -15,10 +15,10 @@ import altair as alt
 from telnyx_jobs.report.figures import Failures, Listed, Report, code_of, percent, pointer_of
 
 DAYS = 90
-"""Days that the chart of days shows, up to the newest."""
+"""Days in the chart of days, up to the newest."""
 _CODES = 15
 _JOB_TYPES = 4
-"""Job types with a colour of their own; the others share one."""
+"""Job types with their own colour; the others share one."""
 _STEPS = 5
 """Shades of the heat map."""
 
@@ -48,12 +48,12 @@ class Chart:
     description: str
     svgs: dict[str, str]
     legend: Sequence[str] = ()
-    """What the colours --type-1, --type-2 and so on stand for."""
+    """The names of the colours --type-1, --type-2 and so on."""
 
 
 def charts_of(report: Report) -> Iterator[Chart]:
     if report.codes.rows:
-        # without a time on any job there are no days
+        # if no job has a time, there is nothing to draw
         if report.days:
             yield _days_chart(report)
         yield _rates_chart("Failure rate by error code", report.codes, _code_and_title)
@@ -147,7 +147,7 @@ def _rates_chart(
                 "rate": failure.failure_rate,
                 "low": failure.rate_low,
                 "high": failure.rate_high,
-                "told": percent(failure.failure_rate),
+                "text": percent(failure.failure_rate),
             }
             for text, failure in zip(labels, shown, strict=True)
         ]
@@ -160,10 +160,10 @@ def _rates_chart(
         bounds = chart.mark_rule(color="var(--ink)", strokeWidth=1.5).encode(
             x=alt.X("low:Q", scale=room), x2="high:Q"
         )
-        told = chart.mark_text(align="left", dx=5, color="var(--ink)").encode(
-            x=alt.X("high:Q", scale=room), text="told:N"
+        figures = chart.mark_text(align="left", dx=5, color="var(--ink)").encode(
+            x=alt.X("high:Q", scale=room), text="text:N"
         )
-        return alt.layer(bars, bounds, told).properties(width=size.plot, height={"step": 24})
+        return alt.layer(bars, bounds, figures).properties(width=size.plot, height={"step": 24})
 
     return _chart(
         title,
@@ -228,7 +228,7 @@ def _heat_map(report: Report) -> Chart:
 
 
 def _shade(count: int, most: int) -> str:
-    """Which of the shades a count has; each stands for half as many as the next."""
+    """The shade of a count; each shade means half as many as the next."""
     step = next(step for step in range(_STEPS) if step == _STEPS - 1 or count * 2 > most >> step)
     return str(_STEPS - step)
 
@@ -243,12 +243,12 @@ def _colours(name: str, count: int) -> list[str]:
 
 
 def _end_of(text: str, longest: int) -> str:
-    """The text, its beginning cut off when it is too long: pointers differ at their end."""
+    """The text, its beginning cut off if it is too long: pointers differ at their end."""
     return text if len(text) <= longest else f"…{text[1 - longest :]}"
 
 
 def _distinct(labels: Sequence[str]) -> list[str]:
-    """The labels, numbered where they repeat: a chart would draw equal ones on each other."""
+    """The labels, numbered where they repeat: a chart would draw equal ones over each other."""
     seen: dict[str, int] = {}
     distinct = []
     for label in labels:

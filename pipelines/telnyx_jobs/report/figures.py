@@ -1,4 +1,4 @@
-"""What the report says: figures read from the views, and how they are put in words."""
+"""The report's figures, read from the views, and their wording."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from telnyx_jobs.text import one_line
 OLD = timedelta(days=1)
 """A file synced longer ago than this is called old."""
 _READ = 500
-"""Rows read of each list, so that a large account gives a page that still opens."""
+"""Rows read of each list, so the page of a large account still opens."""
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Figures over every job. `failure_rate` is None when nothing settled."""
+    """Figures over every job. `failure_rate` is None if nothing settled."""
 
     jobs: int
     settled: int
@@ -30,7 +30,7 @@ class Totals:
     failure_rate: float | None
     overdue: int
     unanswered: int
-    """Numbers that a finished job was asked for and has no operation on."""
+    """Numbers asked for in a finished job that no operation answers."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Listed(Generic[Row]):
 
 @dataclass(frozen=True)
 class Report:
-    """All that the report tells, as of `read_at`."""
+    """Everything in the report, as of `read_at`."""
 
     database: str
     read_at: datetime
@@ -191,9 +191,9 @@ _DAYS = """
 
 
 def read_report(database: Path, now: datetime) -> Report:
-    """The report on a published file. Raises BadConfiguration when there is none to read."""
+    """The report on a published file. Raises BadConfiguration if it cannot be read."""
     if not database.exists():
-        raise BadConfiguration(f"{database} is not there yet: run telnyx-jobs sync first")
+        raise BadConfiguration(f"{database} does not exist yet: run telnyx-jobs sync first")
     with connect(database, read_only=True) as connection:
         try:
             return _read(connection, database.name, now)
@@ -230,7 +230,7 @@ def _read(connection: duckdb.DuckDBPyConnection, name: str, now: datetime) -> Re
 
 
 def _rates(view: str, *, code: bool = False, pointer: bool = False, title: bool = False) -> str:
-    """The query of a failure-rate view; what it has no column for is NULL."""
+    """The query of a failure-rate view; missing columns are NULL."""
     return _RATES.format(
         view=view,
         code="error_code" if code else "null",
@@ -281,18 +281,18 @@ def pointer_of(failure: Failures | NewFailure) -> str:
 
 
 def freshness_of(report: Report) -> str:
-    """How old the figures are, in a sentence."""
+    """The age of the figures, in a sentence."""
     if report.age is None:
         return "Never synced: run telnyx-jobs sync"
-    told = f"Synced {at(report.freshness.synced_at)} UTC, {length(report.age)} before this report"
-    return f"{told}: old, run telnyx-jobs sync" if report.is_old else told
+    text = f"Synced {at(report.freshness.synced_at)} UTC, {length(report.age)} before this report"
+    return f"{text}: old, run telnyx-jobs sync" if report.is_old else text
 
 
 def remarks_of(report: Report) -> list[str]:
-    """What else to know about the figures, a line each."""
+    """Further facts about the figures, a line each."""
     remarks = [
-        (report.totals.unanswered, "numbers that a finished job gave no answer for"),
-        (report.freshness.missing_jobs, "jobs that the API no longer shows, counted here"),
-        (report.freshness.rejected_records, "records that could not be loaded, counted nowhere"),
+        (report.totals.unanswered, "numbers without an answer in a finished job"),
+        (report.freshness.missing_jobs, "jobs that the API no longer returns, counted here"),
+        (report.freshness.rejected_records, "records that could not be loaded, not counted here"),
     ]
-    return [f"{told}: {count:,}" for count, told in remarks if count]
+    return [f"{text}: {count:,}" for count, text in remarks if count]

@@ -30,7 +30,7 @@ from telnyx_jobs.report.figures import (
 
 
 class Column(NamedTuple):
-    """Figures stand right, and sort high to low first; times sort by their instant."""
+    """Figures are aligned right, and sort high to low first; times sort by their instant."""
 
     name: str
     kind: Literal["text", "figure", "time"]
@@ -53,17 +53,17 @@ class Table:
 
 
 def write_html(report: Report, file: Path) -> int:
-    """Write the page whole or not at all, in place of what was there; gives its size in bytes."""
+    """Write the page whole or not at all, and replace an old one; returns its size in bytes."""
     page = html_page(report).encode()
     target = file.resolve()
     try:
         if target.exists() and not target.is_file():
-            raise CannotWrite(f"{file} is no plain file: give another --html")
+            raise CannotWrite(f"{file} is not a plain file: give another --html")
         with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
             try:
                 new.write(page)
                 if target.exists():
-                    # whoever was allowed to read the page still is
+                    # whoever could read the old page can read the new one
                     os.fchmod(new.fileno(), target.stat().st_mode & 0o777)
                 os.replace(new.name, target)
             except BaseException:
@@ -98,7 +98,7 @@ def html_page(report: Report) -> str:
 
 
 def _csp_hash(script: str) -> str:
-    """What a content security policy calls a script by: no other one may run."""
+    """The hash that a content security policy allows: no other script may run."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 

@@ -31,7 +31,7 @@ _BAR_WIDTH = 16
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table for the terminal; the wide one takes what the others leave."""
+    """A column of a table for the terminal; the wide one gets the remaining width."""
 
     name: str
     width: int | None = None
@@ -40,7 +40,7 @@ class Column:
 
 
 def text_page(report: Report, console: Console) -> str:
-    """The page as a terminal shows it; plain text of 100 columns where there is none."""
+    """The page as a terminal shows it; plain text of 100 columns without a terminal."""
     console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
     with console.capture() as page:
         console.print(*_page(report), sep="\n")
@@ -53,7 +53,7 @@ def _page(report: Report) -> Iterator[RenderableType]:
     yield _totals(report)
     yield from map(Text, remarks_of(report))
     if not report.codes.total:
-        yield Text("\nNothing has failed." if report.totals.jobs else "\nThere are no jobs yet.")
+        yield Text("\nNothing has failed." if report.totals.jobs else "\nNo jobs yet.")
     if report.codes.total:
         code, title = Column("code", width=10), Column("title", wide=True)
         yield _section(
