@@ -40,7 +40,7 @@ test-trials: .venv/.dev
 test-engines: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/engines
 
-# pipelines/schedules under systemd-analyze, sh, Airflow and Dagster: minutes, most of them Airflow's
+# pipelines/schedules under systemd-analyze, sh, buildah, Airflow and Dagster: minutes; as root
 test-schedules: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/schedules
 
@@ -66,7 +66,7 @@ scaling: .venv/.dev
 
 lock:
 	$(call new_venv,.cache/lock)
-	.cache/lock/bin/python -m pip install -qq --upgrade --editable . --group dev
+	.cache/lock/bin/python -m pip install -qq --upgrade --editable '.[report]' --group dev
 	echo "# Every package's exact version, as pip constraints. Made by: make lock" > .cache/lock.txt
 	.cache/lock/bin/python -m pip freeze --exclude-editable >> .cache/lock.txt
 	mv .cache/lock.txt requirements.lock
@@ -78,7 +78,7 @@ clean:
 
 .venv/.project: pyproject.toml requirements.lock
 	$(call new_venv,.venv)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[report]'
 	touch $@
 
 .venv/.notebooks: .venv/.project

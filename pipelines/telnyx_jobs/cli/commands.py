@@ -341,7 +341,13 @@ def tell_report(
 
         print(text_page(found, Console(highlight=False)))
     else:
-        from telnyx_jobs.report.html import write_html
+        try:
+            from telnyx_jobs.report.html import write_html
+        except ModuleNotFoundError as missing:
+            raise BadConfiguration(
+                f"--html needs {missing.name}, which is not installed: "
+                "run pip install 'telnyx-jobs[report]'"
+            ) from None
 
         size = write_html(found, html)
         print(f"Wrote {html} ({size:,} bytes)")

@@ -4,13 +4,13 @@ Colours are CSS variables, so one page suits light and dark. Each chart is drawn
 window and for a phone, because one that is only scaled down is unreadable.
 """
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import altair as alt
+import vl_convert
 
 from telnyx_jobs.report.figures import Failures, Listed, Report, code_of, percent, pointer_of
 
@@ -286,6 +286,4 @@ def _svg(chart: Any) -> str:
             tickColor="var(--line)",
         ),
     )
-    drawn = io.StringIO()
-    styled.save(drawn, format="svg")
-    return drawn.getvalue()
+    return vl_convert.vegalite_to_svg(styled.to_dict())
