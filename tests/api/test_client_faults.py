@@ -1,4 +1,4 @@
-"""The client, against a server that fails: what passes is survived, what stays is told."""
+"""The client, against a server that fails: it retries what passes and reports what stays."""
 
 import pytest
 from hypothesis import given, settings
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 
 @retryable
 def test_page_survives(case: Survivable) -> None:
-    """A page is right after a fault, for one request more."""
+    """A page is right after a fault, with one more request."""
     with FaultyApi(JOBS, {0: case.fault}) as api, client_for(api) as client:
         assert ids_of(client.page(2)) == IDS[2:4]
 
@@ -53,7 +53,7 @@ def test_page_survives(case: Survivable) -> None:
 
 @retryable
 def test_job_survives(case: Survivable) -> None:
-    """A job is right after a fault, for one request more."""
+    """A job is right after a fault, with one more request."""
     with FaultyApi(JOBS, {0: case.fault}) as api, client_for(api) as client:
         job = client.job(IDS[1])
 
@@ -89,7 +89,7 @@ def test_any_mix_of_faults_is_survived(names: list[str], is_list: bool) -> None:
 
 
 def test_eight_refusals_in_a_row() -> None:
-    """With the settings as they come, eight answers of 429 are survived."""
+    """With the default settings the client survives eight answers of 429."""
     faults = each_of(refusal(429, {"Retry-After": "0"}), 8)
     with FaultyApi(JOBS, faults) as api, Client(api.url, KEY) as client:
         assert ids_of(client.page(1)) == IDS
@@ -98,7 +98,7 @@ def test_eight_refusals_in_a_row() -> None:
 
 
 def test_wrong_content_type() -> None:
-    """The right JSON is taken, by whatever name it comes."""
+    """Correct JSON is accepted with any content type."""
     with FaultyApi(JOBS, {0: wrong_type}) as api:
         assert ids_of(page_of(api)) == IDS[:2]
 
@@ -106,14 +106,14 @@ def test_wrong_content_type() -> None:
 
 
 def test_other_success() -> None:
-    """Any status of success will do when the answer is right."""
+    """Any status of success is accepted if the answer is right."""
     body = b'{"data":[],"meta":{"total_pages":0,"total_results":0}}'
     with FaultyApi(JOBS, {0: whole(203, body)}) as api:
         assert page_of(api) == Page([], 0, 0)
 
 
 def test_empty_page_before_the_last() -> None:
-    """An empty page before the announced last one is asked for again."""
+    """An empty page before the announced last one is requested again."""
     with FaultyApi(JOBS, {0: empty_page}) as api:
         assert ids_of(page_of(api, 3)) == IDS[4:]
 
@@ -125,7 +125,7 @@ def test_empty_page_before_the_last() -> None:
 
 @retryable
 def test_persistent_fault(case: Survivable) -> None:
-    """A fault that stays ends as the exit code of its kind, after all the attempts."""
+    """A fault that stays ends with the exit code of its kind, after all attempts."""
     with FaultyApi(JOBS, otherwise=case.fault) as api:
         error = failure_of(lambda: page_of(api, max_retries=3))
 
@@ -134,7 +134,7 @@ def test_persistent_fault(case: Survivable) -> None:
 
 
 def test_persistent_empty_page() -> None:
-    """An empty page before the last that stays empty is an answer nobody can read."""
+    """An empty page before the last that stays empty is an unreadable answer."""
     with FaultyApi(JOBS, otherwise=empty_page) as api:
         error = failure_of(lambda: page_of(api, max_retries=2))
 
@@ -143,7 +143,7 @@ def test_persistent_empty_page() -> None:
 
 
 def test_no_retries() -> None:
-    """With no retries a fault is final, and nothing was waited for."""
+    """Without retries a fault is final, without any wait."""
     fault = refusal(429, {"Retry-After": "30"})
     with FaultyApi(JOBS, {0: fault}) as api, client_for(api, max_retries=0) as client:
         assert isinstance(failure_of(lambda: client.page(1)), TryAgainLater)
@@ -152,7 +152,7 @@ def test_no_retries() -> None:
 
 
 def test_nobody_listens() -> None:
-    """A refused connection is told as such, with the address, on the way and in the end."""
+    """A refused connection is reported as such, with the address, in progress and at the end."""
     with FaultyApi(JOBS) as api:
         api.close()
         reasons: list[object] = []
@@ -180,7 +180,7 @@ def test_refused_key(status: int) -> None:
 
 
 def test_unknown_job() -> None:
-    """A job that the API does not know is None, without a second look."""
+    """A job that the API does not know is None, without a retry."""
     with FaultyApi(JOBS) as api, client_for(api) as client:
         assert client.job("00000000-0000-4000-8000-00000000ffff") is None
 
@@ -189,7 +189,7 @@ def test_unknown_job() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_an_id_that_the_api_finds_wrong(status: int) -> None:
-    """An id unlike the API's own is of no job, told at once; of its own kind it is a failure."""
+    """A refused id that is not like the API's own is unknown at once; one of its own kind fails."""
     with FaultyApi(JOBS, otherwise=refusal(status)) as api, client_for(api) as client:
         assert [client.job(job_id) for job_id in ("odd", "", f"{IDS[0]}0")] == [None] * 3
         error = failure_of(lambda: client.job(IDS[0].upper()))
@@ -201,13 +201,13 @@ def test_an_id_that_the_api_finds_wrong(status: int) -> None:
 
 @pytest.mark.parametrize("status", [402, 405, 451])
 def test_a_refusal_of_an_odd_id_is_told(status: int) -> None:
-    """Only what says that the request is wrong says that there is no such job."""
+    """Only an answer that the request is wrong means that the job does not exist."""
     with FaultyApi(JOBS, otherwise=refusal(status)) as api, client_for(api) as client:
         assert isinstance(failure_of(lambda: client.job("odd")), ApiUnavailable)
 
 
 def test_list_not_found() -> None:
-    """A base URL without the job list is told at once, with that URL and where it is set."""
+    """A base URL without the job list is reported at once, with that URL and where it is set."""
     with FaultyApi(JOBS) as api, Client(f"{api.url}/other", KEY) as client:
         error = failure_of(lambda: client.page(1))
 
@@ -219,7 +219,7 @@ def test_list_not_found() -> None:
 
 @pytest.mark.parametrize("status", [400, 402, 405, 410, 413, 418, 422, 451])
 def test_refused_request(status: int) -> None:
-    """A request that the API finds wrong is not repeated, and its reason is told."""
+    """A request that the API finds wrong is not repeated, and its reason is reported."""
     fault = refusal(status, code="10015", title="Invalid pagination")
     with FaultyApi(JOBS, otherwise=fault) as api:
         error = failure_of(lambda: page_of(api))
@@ -247,7 +247,7 @@ def test_refused_request(status: int) -> None:
     ids=lambda body: repr(body[:40]),
 )
 def test_unreadable_reason(body: bytes) -> None:
-    """An error of any other shape is told by its status."""
+    """An error of any other shape is reported by its status."""
     with FaultyApi(JOBS, {0: whole(422, body)}) as api:
         error = failure_of(lambda: page_of(api))
 

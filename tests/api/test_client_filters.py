@@ -1,4 +1,4 @@
-"""The list by status: what is asked for, and what becomes of an API that filters otherwise."""
+"""The list by status: the request, and what happens if an API filters otherwise."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def masking(url: str, key: str) -> Client:
 
 @pytest.mark.parametrize("kind", [Client, masking])
 def test_statuses_are_repeated(kind: type[Client]) -> None:
-    """Each status is a parameter of its own, beside type and page, and the answer obeys all."""
+    """Each status is a parameter, beside type and page, and the answer obeys all."""
     with FaultyApi(JOBS) as api, kind(api.url, api.key) as client:
         page = client.page(1, job_type="update_phone_numbers", statuses=OPEN)
 

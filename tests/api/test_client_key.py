@@ -1,4 +1,4 @@
-"""The key, which goes to the API alone and into no message, and the way there."""
+"""The key, which goes only to the API and into no message, and the connection."""
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +51,7 @@ def test_redirect(status: int) -> None:
 
 
 def test_redirect_of_a_job() -> None:
-    """A redirect is no job, and none that is missing either."""
+    """A redirect is neither a job nor a missing job."""
     with (
         FaultyApi(JOBS) as other,
         FaultyApi(JOBS, otherwise=redirect(302, other.url)) as api,
@@ -64,7 +64,7 @@ def test_redirect_of_a_job() -> None:
 
 @pytest.mark.parametrize("white", ["\n", "\r\n", " ", "\t\n "])
 def test_key_with_white_space_around(white: str) -> None:
-    """White space around a key is dropped, as copying and files leave it there."""
+    """White space around a key is removed: copying and files add it."""
     with FaultyApi(JOBS) as api, Client(api.url, f"{white}{KEY}{white}") as client:
         client.page(1)
 
@@ -75,7 +75,7 @@ def test_key_with_white_space_around(white: str) -> None:
     "inner", ["\n", "\r\nX-Evil: 1", " ", "\t", "\x00", "\x7f", "é", "€", "鍵"]
 )
 def test_key_with_a_wrong_character(inner: str) -> None:
-    """A key that no header can carry is refused unseen, before any request."""
+    """A key that no header can carry is refused without repeating it, before any request."""
     key = f"{KEY[:20]}{inner}{KEY[20:]}"
     with FaultyApi(JOBS) as api:
         error = failure_of(lambda: Client(api.url, key))
@@ -95,8 +95,8 @@ def test_no_key(key: str) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 100), st.sampled_from([401, 403, 422, 429, 500]))
 def test_echoed_key(place: int, status: int) -> None:
-    """A key that the API repeats in its reason is not told, wherever in the reason it stands."""
-    fault = refusal(status, title=f"{'x' * place} {KEY} is no key")
+    """A key that the API repeats in its reason is not printed, wherever it occurs in the reason."""
+    fault = refusal(status, title=f"{'x' * place} {KEY} is invalid")
     with FaultyApi(JOBS, otherwise=fault) as api:
         error = failure_of(lambda: page_of(api, max_retries=0))
 
@@ -104,10 +104,10 @@ def test_echoed_key(place: int, status: int) -> None:
 
 
 def test_echoed_key_in_progress() -> None:
-    """A key that the API repeats is not in what a run tells while it waits either."""
-    reason = first_wait(refusal(503, title=f"{KEY} is no key"))["reason"]
+    """A key that the API repeats is not in the progress of a waiting run either."""
+    reason = first_wait(refusal(503, title=f"{KEY} is invalid"))["reason"]
 
-    assert reason == "the API fails (503 10007 [key] is no key)"
+    assert reason == "the API fails (503 10007 [key] is invalid)"
 
 
 def test_echoed_key_in_a_body() -> None:
@@ -117,7 +117,7 @@ def test_echoed_key_in_a_body() -> None:
 
 
 def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request to loopback, unencrypted as it is, passes by the environment's proxies."""
+    """A request to loopback, which is not encrypted, does not use the environment's proxies."""
     with FaultyApi(JOBS) as api, FaultyApi(JOBS) as proxy:
         _set_proxy(monkeypatch, proxy)
         assert ids_of(page_of(api)) == IDS[:2]
@@ -126,7 +126,7 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_https_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request by https goes through the environment's proxy, which never sees the key."""
+    """A request over https uses the environment's proxy, which never sees the key."""
     with FaultyApi(JOBS) as proxy:
         _set_proxy(monkeypatch, proxy)
         with Client("https://api.telnyx.invalid/v2", KEY, max_retries=0) as client:
@@ -154,7 +154,7 @@ def _set_proxy(monkeypatch: pytest.MonkeyPatch, proxy: FaultyApi) -> None:
     ],
 )
 def test_unusable_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A proxy or a certificate file that cannot be used is told by the variables' names."""
+    """A proxy or a certificate file that cannot be used is reported with the variables' names."""
     monkeypatch.setenv(name, value)
     monkeypatch.delenv(name.lower(), raising=False)
     error = failure_of(lambda: Client("https://api.telnyx.com/v2", KEY))

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 TIMEOUT = 0.7
-"""Seconds that a request may take in the tests of just that."""
+"""Seconds that a request may take in the tests of that limit."""
 stalling = pytest.mark.parametrize("name", stalls(TIMEOUT))
 
 
@@ -48,7 +48,7 @@ stalling = pytest.mark.parametrize("name", stalls(TIMEOUT))
 
 @stalling
 def test_deadline(name: str) -> None:
-    """A request is over when its time is, whatever part of the answer is slow."""
+    """A request ends at its deadline, whatever part of the answer is slow."""
     with (
         FaultyApi(JOBS, otherwise=stalls(TIMEOUT)[name]) as api,
         client_for(api, timeout=TIMEOUT, max_retries=0) as client,
@@ -64,7 +64,7 @@ def test_deadline(name: str) -> None:
 
 @stalling
 def test_retry_after_a_stall(name: str) -> None:
-    """A request that took too long is made again, and the answer is the new one's."""
+    """A request that took too long is retried, and the answer is the new one's."""
     timeout = 0.3
     with (
         FaultyApi(JOBS, {0: stalls(timeout)[name]}) as api,
@@ -76,7 +76,7 @@ def test_retry_after_a_stall(name: str) -> None:
 
 
 def test_slow_but_in_time() -> None:
-    """A slow answer that is whole within the time is taken."""
+    """A slow answer that is complete in time is accepted."""
     with FaultyApi(JOBS, {0: late(0.3)}) as api, client_for(api) as client:
         assert ids_of(client.page(1)) == IDS[:2]
 
@@ -88,7 +88,7 @@ def test_slow_but_in_time() -> None:
 
 @pytest.mark.parametrize("most", [0, 1, 3])
 def test_most_requests(most: int) -> None:
-    """Exactly as many requests are sent as may be, and then the run is told how to go on."""
+    """Exactly as many requests are sent as allowed, and then the error says how to continue."""
     with FaultyApi(JOBS) as api, client_for(api, max_requests=most) as client:
         for number in range(most):
             client.page(number + 1)
@@ -100,7 +100,7 @@ def test_most_requests(most: int) -> None:
 
 
 def test_retries_are_requests_too() -> None:
-    """Attempts count against the most requests, and none is waited for that may not be sent."""
+    """Retries count against the limit of requests, and no retry beyond is waited for."""
     began = time.monotonic()
     faults = {0: refusal(500), 1: refusal(500), 2: refusal(429, {"Retry-After": "30"})}
     with FaultyApi(JOBS, faults) as api, client_for(api, max_requests=3) as client:
@@ -112,7 +112,7 @@ def test_retries_are_requests_too() -> None:
 
 
 def test_no_wait_for_a_request_that_may_not_be_sent() -> None:
-    """An announced wait is not sat out when the requests are spent anyway."""
+    """The client does not wait as announced if the requests are spent anyway."""
     began = time.monotonic()
     with FaultyApi(JOBS, {0: announcing("30")}) as api, client_for(api, max_requests=1) as client:
         client.page(1)
@@ -151,7 +151,7 @@ def test_usage() -> None:
 
 
 def test_usage_without_success() -> None:
-    """The wait after the last attempt, which nobody waits for, does not count."""
+    """The wait after the last attempt does not count: it is not waited for."""
     fault = refusal(429, {"Retry-After": "0.1"})
     with FaultyApi(JOBS, otherwise=fault) as api, client_for(api, max_retries=2) as client:
         failure_of(lambda: client.page(1))
@@ -162,7 +162,7 @@ def test_usage_without_success() -> None:
 
 
 def test_waits_at_the_same_time() -> None:
-    """Threads that wait at the same time cost the run that time once."""
+    """Threads that wait at the same time count that time once."""
     faults = each_of(refusal(429, {"Retry-After": "0.4"}), 8)
     with FaultyApi(JOBS, faults) as api, client_for(api) as client, ThreadPoolExecutor(8) as pool:
         began = time.monotonic()
@@ -190,10 +190,10 @@ def test_usage_of_many_threads(data: st.DataObject) -> None:
 
 
 def test_report_of_a_wait() -> None:
-    """A wait is told with its length, the attempt that follows, and what failed."""
-    told = first_wait(refusal(503, {"Retry-After": "7"}, code="10007", title="Down: for now"))
+    """A wait is reported with its length, the attempt that follows, and what failed."""
+    reported = first_wait(refusal(503, {"Retry-After": "7"}, code="10007", title="Down: for now"))
 
-    assert told == {
+    assert reported == {
         "seconds": 7.0,
         "attempt": 2,
         "reason": "the API fails (503 10007 Down: for now)",

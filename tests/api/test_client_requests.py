@@ -1,4 +1,4 @@
-"""What the client sends, to whom, and what it makes of a good answer."""
+"""What the client sends, to whom, and how it reads a good answer."""
 
 import json
 from urllib.parse import unquote
@@ -31,7 +31,7 @@ def test_pages_are_the_jobs_in_order() -> None:
 
 
 def test_page_request() -> None:
-    """A page is asked for by its number and size, and by nothing else."""
+    """A page is requested by its number and size, and nothing else."""
     with FaultyApi(JOBS) as api:
         page_of(api, 3, page_size=250)
 
@@ -41,7 +41,7 @@ def test_page_request() -> None:
 
 
 def test_filter_request() -> None:
-    """A job type becomes the type filter, and the answer is of that type alone."""
+    """A job type becomes the type filter, and the answer has only that type."""
     with FaultyApi(JOBS) as api, client_for(api, page_size=4) as client:
         page = client.page(1, job_type="delete_phone_numbers")
 
@@ -55,7 +55,7 @@ def test_filter_request() -> None:
 
 
 def test_request_headers() -> None:
-    """The key travels as bearer token, JSON is asked for, and the client gives its name."""
+    """The key is sent as bearer token, JSON is requested, and the client sends its name."""
     with FaultyApi(JOBS) as api:
         page_of(api)
 
@@ -66,7 +66,7 @@ def test_request_headers() -> None:
 
 
 def test_retrieve() -> None:
-    """A job comes by its id, the same as in the list."""
+    """A job requested by its id is the same as in the list."""
     with FaultyApi(JOBS) as api, client_for(api) as client:
         job = client.job(IDS[3])
         listed = client.page(2).records[1]
@@ -111,7 +111,7 @@ def test_connection_is_kept() -> None:
 
 
 def test_empty_account() -> None:
-    """A list of no pages is one empty page, asked for once."""
+    """A list without pages is one empty page, requested once."""
     with FaultyApi([]) as api:
         page = page_of(api)
 
@@ -121,7 +121,7 @@ def test_empty_account() -> None:
 
 @pytest.mark.parametrize("meta", [{"total_pages": 1, "total_results": 0}, {"total_pages": 1}])
 def test_empty_account_of_one_page(meta: dict[str, int]) -> None:
-    """An account without jobs may be told as one page, with none on it."""
+    """An account without jobs may be announced as one page, which is empty."""
     body = json.dumps({"data": [], "meta": meta}).encode()
     with FaultyApi([], {0: whole(200, body)}) as api:
         page = page_of(api)
@@ -131,7 +131,7 @@ def test_empty_account_of_one_page(meta: dict[str, int]) -> None:
 
 
 def test_page_beyond_the_last() -> None:
-    """A page beyond the announced last one is empty, and that is no fault."""
+    """A page beyond the announced last one is empty, which is correct."""
     with FaultyApi(JOBS) as api:
         page = page_of(api, 4)
 

@@ -1,4 +1,4 @@
-"""How long the client waits, for what the API asks for and for what it announces."""
+"""How long the client waits if the API asks for it or announces a limit."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def test_retry_after_date(ahead: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "0.0", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_retry_after_now(text: str) -> None:
-    """Retry-After of zero, or of a date gone by, is no wait at all."""
+    """Retry-After of zero, or of a past date, means no wait."""
     assert asked_seconds(429, {"Retry-After": text, "x-ratelimit-reset": "50"}) == 0
 
 
@@ -93,7 +93,7 @@ def test_retry_after_goes_first() -> None:
 
 
 def test_reset_of_a_failure() -> None:
-    """The x-ratelimit-reset that comes with every answer is no reason to wait after a failure."""
+    """The x-ratelimit-reset that comes with every answer does not set the wait after a failure."""
     assert asked_seconds(500, {"x-ratelimit-reset": "50"}) <= 0.001
 
 
@@ -110,7 +110,7 @@ def _odd_headers() -> st.SearchStrategy[dict[str, str | None]]:
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from([429, 503]), _odd_headers())
 def test_any_headers(status: int, headers: dict[str, str | None]) -> None:
-    """Whatever the headers of a refusal hold, a wait follows, or the advice to come back later."""
+    """Whatever the headers of a refusal hold, a wait follows, or the advice to retry later."""
     try:
         seconds = asked_seconds(status, headers)
     except TryAgainLater:
@@ -160,7 +160,7 @@ def test_no_request_left() -> None:
 
 
 def test_requests_left() -> None:
-    """As long as an answer announces requests left, none is held back."""
+    """While answers announce that requests are left, none is delayed."""
     with FaultyApi(JOBS, {0: announcing("30", remaining="1")}) as api, client_for(api) as client:
         client.page(1)
         client.page(2)
@@ -169,7 +169,7 @@ def test_requests_left() -> None:
 
 
 def test_no_request_left_and_none_wanted() -> None:
-    """A wait that nobody waits for does not count."""
+    """A wait that is not waited for does not count."""
     with FaultyApi(JOBS, {0: announcing("30")}) as api, client_for(api) as client:
         client.page(1)
 
@@ -177,7 +177,7 @@ def test_no_request_left_and_none_wanted() -> None:
 
 
 def test_announced_wait_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An announced wait is no more than a minute, and counts against the budget as any other."""
+    """An announced wait is at most a minute, and counts against the budget like any other."""
     monkeypatch.setattr(rate_limit, "THROTTLE_BUDGET_SECONDS", 59.0)
     with FaultyApi(JOBS, {0: announcing("3600")}) as api, client_for(api) as client:
         client.page(1)

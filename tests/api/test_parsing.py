@@ -59,7 +59,7 @@ def test_absent_and_null_fields_are_the_same() -> None:
 
 
 def test_an_empty_array_is_not_an_absent_one() -> None:
-    """No array and an empty array stay two facts, and give two hashes."""
+    """A missing array and an empty array stay different, and give two hashes."""
     absent = record_of({"id": "a"})
     empty = record_of({"id": "a", "failed_operations": []})
 
@@ -76,7 +76,7 @@ def test_the_order_of_keys_does_not_matter() -> None:
 
 
 def test_unknown_statuses_and_types_are_kept() -> None:
-    """A status or a type never seen before is no reason to reject a job."""
+    """A status or a type never seen before does not reject a job."""
     record = record_of({"id": "a", "status": "paused", "type": "port_out"})
 
     assert (record.job.status, record.job.type) == ("paused", "port_out")
@@ -92,7 +92,7 @@ def test_unknown_statuses_and_types_are_kept() -> None:
     ids=["as documented", "with an offset", "without a zone"],
 )
 def test_times_are_utc(said: str, utc: datetime) -> None:
-    """A time is read as UTC, whatever offset it was written with."""
+    """A time is converted to UTC, whatever offset it was written with."""
     assert record_of({"id": "a", "created_at": said}).job.created_at == utc
 
 
@@ -108,7 +108,7 @@ def test_a_bare_source_is_kept() -> None:
 
 
 def test_unknown_fields_are_set_aside_with_their_place() -> None:
-    """A field that nobody knows is kept at its own place, at any depth, and named."""
+    """An unknown field is kept at its own place, at any depth, and named."""
     record = record_of(
         {
             "id": "a",
@@ -192,7 +192,7 @@ def test_illegal_json_values_spoil_their_own_record_only(text: bytes) -> None:
     ids=["parameters", "deep in parameters", "unknown field", "rejected record"],
 )
 def test_the_pin_is_never_kept(value: Any) -> None:
-    """`external_pin` is in no part of what is kept of a record."""
+    """No part of a kept record has `external_pin`."""
     assert "1234" not in repr(only(page_of(value)))
 
 
@@ -224,19 +224,19 @@ def test_large_integers_stay_exact() -> None:
     ],
 )
 def test_an_answer_without_its_envelope_is_broken(body: bytes) -> None:
-    """A body without `data` and `meta` is no list, whatever else it is."""
+    """A body without `data` and `meta` is not a list, whatever else it is."""
     with pytest.raises(BrokenAnswer):
         read_page(body)
 
 
 def test_a_retrieve_answer_without_its_job_is_broken() -> None:
-    """A body whose `data` is no object is no job."""
+    """A body is not a job if its `data` is not an object."""
     with pytest.raises(BrokenAnswer):
         read_job(b'{"data":[]}')
 
 
 def test_strange_totals_are_no_totals() -> None:
-    """A total that is no whole number counts as not announced."""
+    """A total that is not a whole number counts as not announced."""
     page = read_page(b'{"data":[],"meta":{"total_pages":"3","total_results":true}}')
 
     assert (page.total_pages, page.total_results) == (None, None)
@@ -257,7 +257,7 @@ field_names = st.sampled_from(
 
 @given(st.dictionaries(field_names, json_values))
 def test_a_record_is_whole_or_rejected(value: dict[str, Any]) -> None:
-    """Whatever object comes, all of it is in the record and its unknown fields, or kept aside."""
+    """Everything in any object is in the record and its unknown fields, or in a rejected record."""
     record = only(page_of(value))
 
     if isinstance(record, Rejected):

@@ -140,7 +140,7 @@ def test_older_shapes_give_their_rows(
     extra: str | None,
     database: Path,
 ) -> None:
-    """The shapes of 2020 and 2021, with arrays not yet there, give the rows worked out."""
+    """The shapes of 2020 and 2021, without some arrays, give the rows worked out."""
     sync_payload(name, database)
 
     assert rows(database, f"select id, {COUNTS}, extra from telnyx_raw.jobs") == [

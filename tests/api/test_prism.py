@@ -38,7 +38,7 @@ class Prism(NamedTuple):
 
 @pytest.fixture(scope="module")
 def prism() -> Iterator[Prism]:
-    """Prism as a process of its own, from when it answers until the module's last test."""
+    """Prism in its own process, from its first answer until the module's last test."""
     port = _free_port()
     folder = installed(f"prism-{PRISM_VERSION}", f"@stoplight/prism-cli@{PRISM_VERSION}")
     program = folder / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
@@ -85,7 +85,7 @@ def test_the_job_is_loaded_once(published: Path) -> None:
 
 
 def test_the_numbers_keep_their_order_and_their_kind(published: Path) -> None:
-    """A number is asked for by id or by E.164 number, and only what was sent is filled in."""
+    """A number is asked for by id or by E.164 number; only what was sent has a value."""
     assert rows(published, "select * from telnyx.job_phone_numbers order by position") == [
         (JOB_ID, 0, "2637816387126861836", None),
         (JOB_ID, 1, None, "+19715555098"),
@@ -95,7 +95,7 @@ def test_the_numbers_keep_their_order_and_their_kind(published: Path) -> None:
 
 
 def test_the_operations_are_loaded_with_their_outcome(published: Path) -> None:
-    """Each operation is one row, with the outcome of the array that it came in."""
+    """Each operation is one row, with the outcome of its array."""
     assert rows(
         published,
         "select outcome, position, phone_number_id, phone_number, error_count "
@@ -131,7 +131,7 @@ def test_the_failure_rate_is_one_in_three(published: Path) -> None:
 
 
 def test_a_second_sync_changes_no_row(prism: Prism, published: Path) -> None:
-    """A job that is still as it was is not written again."""
+    """A job that did not change is not written again."""
     before = tables(published)
     summary = sync_once(prism, published)
     assert (summary.published, summary.jobs_changed) == (True, 0)

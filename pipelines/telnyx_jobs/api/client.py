@@ -40,7 +40,7 @@ from telnyx_jobs.settings import MAX_PAGE_SIZE
 _Answer = tuple[int, httpx.Headers, bytes]
 """Status, headers and whole body."""
 _Params = dict[str, str | Sequence[str]]
-"""Query parameters; each member of a sequence is one of its own."""
+"""Query parameters; each member of a sequence is a parameter."""
 
 JOBS_PATH = "phone_numbers/jobs"
 _CONNECT_SECONDS = 10.0
@@ -61,9 +61,9 @@ class _Transient(Exception):
     def __init__(self, final: TelnyxJobsError, wait: float | None = None) -> None:
         super().__init__(str(final))
         self.final = final
-        """What the user is told when no attempt is left."""
+        """What the user reads if no attempt is left."""
         self.wait = wait
-        """Seconds the API asks to wait; None leaves it to the back-off."""
+        """Seconds that the API asks to wait; None means the usual back-off."""
 
 
 class Client:
@@ -88,7 +88,7 @@ class Client:
         self._limit = RateLimit(max_requests)
         self.usage = self._limit.usage
         self.clock_ahead_seconds: float | None = None
-        """This machine's clock less the API's at its newest answer that told a time."""
+        """This machine's clock minus the API's, at the newest answer with a time."""
         self._base_url = checked_base_url(base_url)
         self._api_key = checked_key(api_key)
         self._timeout = timeout
@@ -141,7 +141,7 @@ class Client:
 
         def read(body: bytes) -> Page:
             page = read_page(body)
-            # an account without jobs may be told as one page of none
+            # an account without jobs may be announced as one page
             is_no_list = page.total_pages == 1 and not page.total_results
             if not page.records and number <= (page.total_pages or 0) and not is_no_list:
                 raise BrokenAnswer(f"page {number} of {page.total_pages} is empty")
@@ -287,11 +287,11 @@ class Client:
         )
 
     def _without_key(self, text: str) -> str:
-        """The text with each stretch of the key, from eight characters on, taken out."""
+        """The text without any part of the key of eight characters or more."""
         key = self._api_key
         shortest = min(_KEY_PART, len(key))
         starts = range(len(key) - shortest + 1)
-        # the longest first, so that no end of a stretch is left standing
+        # the longest first, so that no end of a part remains
         parts = [key[i:end] for i in starts for end in range(len(key), i + shortest - 1, -1)]
         return re.sub("|".join(map(re.escape, sorted(parts, key=len, reverse=True))), "[key]", text)
 

@@ -1,7 +1,7 @@
-"""JSON as text: cut up by its strings and brackets alone, whatever stands between them; pure.
+"""JSON as text: cut by its strings and brackets only; pure.
 
-Neither depth nor a value that JSON forbids matters here, so that one such record on a page does not
-take the others along.
+Neither depth nor a value that JSON forbids matters here, so one such record does not spoil the
+others of its page.
 """
 
 import json
@@ -14,14 +14,14 @@ _NAME = re.compile(r'[ \t\n\r]*("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:')
 
 
 def elements(text: str) -> list[str]:
-    """The text of each element of an array. Raises ValueError where `text` is none."""
+    """The text of each element of an array. Raises ValueError if `text` is not one."""
     return _items(text, "[")
 
 
 def members(text: str) -> dict[str, str]:
-    """The text of each member of an object, by its name; what has no name is left out.
+    """The text of each member of an object, by its name; members without a name are left out.
 
-    Raises ValueError where `text` is no object.
+    Raises ValueError if `text` is not an object.
     """
     found = {}
     for item in _items(text, "{"):
@@ -61,7 +61,7 @@ def without_member(text: str, name: str) -> str:
 def _items(text: str, opening: str) -> list[str]:
     text = text.strip(_SPACE)
     if text[:1] != opening:
-        raise ValueError(f"there is no {opening}")
+        raise ValueError(f"missing {opening}")
     items: list[str] = []
     start = 1
     still_open: list[str] = []

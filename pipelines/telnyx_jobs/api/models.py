@@ -1,4 +1,4 @@
-"""A job as Telnyx describes it, and what becomes of each record of an answer.
+"""A job as Telnyx describes it, and the result for each record of an answer.
 
 Any field may be absent or null, `source` may be an object or (as documented until 2025) a bare
 string, and an unknown status or type is kept as it is.
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 LONGEST_ID = 255
-"""Characters of an id that can still be asked for by its address."""
+"""The longest id that can be requested by its address, in characters."""
 
 
 class PhoneNumber(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -52,7 +52,7 @@ class FailedOperation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 Member = PhoneNumber | Operation | FailedOperation
-"""What an array of a job holds: a number asked for, or what became of it."""
+"""What an array of a job holds: a number asked for, or its operation."""
 ARRAYS = ("phone_numbers", "successful_operations", "pending_operations", "failed_operations")
 
 
@@ -91,7 +91,7 @@ class Record:
         return self.job.id
 
     def content_hash(self) -> str:
-        """Hash of all that the record says; equal for two answers that say the same."""
+        """Hash of the record's whole content; equal for two answers with the same content."""
         said = msgspec.json.encode((self.job, self.unknown), order="deterministic")
         return blake2b(said, digest_size=16).hexdigest()
 
@@ -104,7 +104,7 @@ class Record:
 class Rejected:
     """A record that cannot be loaded: its text without the PIN, and the reason.
 
-    The text is as it was sent, character by character; bytes that are no UTF-8 are `\\udcXX`.
+    The text is as it was sent, character by character; bytes that are not UTF-8 are `\\udcXX`.
     """
 
     job_id: str | None
@@ -117,7 +117,7 @@ class Rejected:
 
 @dataclass(slots=True)
 class Page:
-    """One page of the list. The totals are None where the API announces none."""
+    """One page of the list. The totals are None if the API announces none."""
 
     records: list[Record | Rejected]
     total_pages: int | None
@@ -136,7 +136,7 @@ def _shape(type_: msgspec.inspect.Type) -> Any:
 
 
 JOB_SHAPE = _shape(msgspec.inspect.type_info(Job))
-"""The documented fields, as `_shape` gives them."""
+"""The documented fields, as `_shape` returns them."""
 
 
 def _names(unknown: Any, shape: Any, prefix: str = "") -> Iterator[str]:

@@ -1,8 +1,7 @@
-"""From the bytes of an answer to records, as lenient as the API is and no more.
+"""From the bytes of an answer to records, as lenient as the API and not more.
 
 A field with another type than documented, or a time that cannot be read, makes its record a
-`Rejected`; the others of the page still load. Fields that nobody knows are set aside in
-`Record.unknown`.
+`Rejected`; the others of the page still load. Unknown fields go to `Record.unknown`.
 """
 
 import json
@@ -16,16 +15,16 @@ from telnyx_jobs.api.decoding import elements, members, without_member
 from telnyx_jobs.api.models import JOB_SHAPE, LONGEST_ID, Job, Page, Record, Rejected
 
 SECRET_FIELD = "external_pin"
-"""The port-out PIN among a job's parameters: it opens the account's numbers to others."""
+"""The port-out PIN among a job's parameters: with it others can take the account's numbers."""
 _SECRET_NAME = re.compile(
     "".join(rf"(?:{letter}|(?i:\\u{ord(letter):04x}))" for letter in SECRET_FIELD)
 )
-"""The name as it may be written, letters as they are or escaped."""
+"""The name in every spelling: letters plain or escaped."""
 DEEPEST = 100
-"""Levels of nesting that are loaded. What reads a value again later recurses, on a stack that may
-be fuller than here: far below Python's limit of 1,000 it makes no difference where."""
+"""Levels of nesting that are loaded. Later readers of a value recurse too, on a stack that may be
+deeper: this is far below Python's limit of 1,000."""
 _UNUSABLE = (ValueError, RecursionError, OverflowError)
-"""What decoding raises on text that is no JSON, or on a value of another type than documented."""
+"""What decoding raises if text is not JSON, or a value has another type than documented."""
 _TOO_DEEP = f"nested more than {DEEPEST} levels deep"
 
 
@@ -53,7 +52,7 @@ _job_decoder = msgspec.json.Decoder(Job)
 
 
 def read_page(body: bytes) -> Page:
-    """The list answer in `body`. Raises BrokenAnswer when it is none."""
+    """The list answer in `body`. Raises BrokenAnswer if it is not one."""
     try:
         answer = _list_decoder.decode(body)
         records: list[Record | Rejected] = [Record(_clean(job)) for job in answer.data]
@@ -63,7 +62,7 @@ def read_page(body: bytes) -> Page:
 
 
 def read_job(body: bytes) -> Record | Rejected:
-    """The retrieve answer in `body`. Raises BrokenAnswer when it is none."""
+    """The retrieve answer in `body`. Raises BrokenAnswer if it is not one."""
     try:
         return Record(_clean(_retrieve_decoder.decode(body).data))
     except _UNUSABLE:
@@ -91,7 +90,7 @@ def _read_page_by_record(body: bytes) -> Page:
 
 def _envelope(body: bytes) -> dict[str, str]:
     """The members of the body, each as its text."""
-    # bytes that are no UTF-8 become surrogates, so that they spoil their own record only
+    # bytes that are not UTF-8 become surrogates, so they spoil their own record only
     text = body.decode("utf-8-sig", errors="surrogateescape")
     try:
         return members(text)
@@ -104,7 +103,7 @@ def _total(value: Any) -> int | None:
 
 
 def _read_record(text: str) -> Record | Rejected:
-    """The record in this text, read by itself."""
+    """The record in this text, read alone."""
     try:
         return Record(_clean(_job_decoder.decode(text)))
     except _UNUSABLE:
@@ -112,7 +111,7 @@ def _read_record(text: str) -> Record | Rejected:
 
 
 def _read_leniently(text: str) -> Record | Rejected:
-    """The record as the standard library reads it, its unknown fields set aside."""
+    """The record as the standard library reads it, with its unknown fields apart."""
     try:
         value = json.loads(text)
     except RecursionError:
@@ -135,7 +134,7 @@ def _read_leniently(text: str) -> Record | Rejected:
 def _rejected(text: str, reason: str) -> Rejected:
     kept = without_member(text, SECRET_FIELD)
     if not _is_json(kept):
-        # where members begin and end is a guess then: nothing is kept from the name on
+        # where members begin and end is unknown then: nothing is kept from the name on
         kept = _SECRET_NAME.split(kept, 1)[0]
     return Rejected(_id_in(text), reason, _legal(kept))
 
@@ -149,7 +148,7 @@ def _is_json(text: str) -> bool:
 
 
 def _id_in(text: str) -> str | None:
-    """The id in the text of a record, where it can be asked for."""
+    """The id in the text of a record, if it can be requested."""
     try:
         job_id = json.loads(members(text)["id"])
     except (KeyError, ValueError, RecursionError):
@@ -166,7 +165,7 @@ def _legal(text: str) -> str:
 def _clean(job: Job) -> Job:
     """The job with times in UTC and without the PIN.
 
-    Raises OverflowError past the year 9999, ValueError for parameters that are nested too deep.
+    Raises OverflowError past the year 9999, and ValueError for parameters nested too deep.
     """
     job.etc = _utc(job.etc)
     job.created_at = _utc(job.created_at)
@@ -185,7 +184,7 @@ def _utc(time: datetime | None) -> datetime | None:
 
 
 def _without_secret(value: Any, levels: int = DEEPEST) -> Any:
-    """The value without the PIN. Raises ValueError when it has more levels than these."""
+    """The value without the PIN. Raises ValueError if it has more levels than these."""
     if not isinstance(value, dict | list):
         return value
     if not levels:

@@ -104,7 +104,7 @@ class RateLimit:
         if self._max_requests is not None and self.usage.requests >= self._max_requests:
             raise RequestBudgetSpent(
                 f"{self._max_requests} requests are spent (--max-requests): "
-                "run again to go on from here"
+                "run again to continue from here"
             )
 
     def _throttle(self, wait: float) -> None:
