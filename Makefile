@@ -40,7 +40,8 @@ test-trials: .venv/.dev
 test-engines: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/engines
 
-# pipelines/schedules under systemd-analyze, sh, buildah, Airflow and Dagster: minutes; as root
+# pipelines/schedules and pipelines/monitoring under systemd-analyze, sh, buildah, Prometheus,
+# Airflow and Dagster: minutes; as root
 test-schedules: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/schedules
 

@@ -233,13 +233,23 @@ def status(
         typer.Option(help="Exit 1 when the file is older, such as 90s, 30m, 2h or 1d."),
     ] = None,
     json: Json = False,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Print metrics in Prometheus' text format.")
+    ] = False,
 ) -> None:
     """Tell the last run, how fresh the file is, and what is still open."""
     from telnyx_jobs.checks.status import read_status
 
+    if json and prometheus:
+        raise typer.BadParameter("--json and --prometheus exclude each other")
     limit = _seconds(max_age) if max_age else None
     found = read_status(database.absolute())
-    print(dumps(found.as_json()) if json else standing(found))
+    if prometheus:
+        from telnyx_jobs.checks.metrics import metrics
+
+        print(metrics(found), end="")
+    else:
+        print(dumps(found.as_json()) if json else standing(found))
     if found.published_at is None or (limit is not None and found.is_older_than(limit)):
         raise typer.Exit(1)
 

@@ -1,0 +1,76 @@
+"""What `status --prometheus` prints, letter by letter."""
+
+import re
+from pathlib import Path
+
+from support.syncs import access, api_of, error, failure, job, numbers, run, sync_once
+
+NAME = "telnyx_jobs.duckdb"
+
+
+def samples(text: str) -> dict[str, str]:
+    """The values by name and labels; each must stand below its metric's help and type."""
+    found: dict[str, str] = {}
+    declared = ""
+    for line in text.splitlines():
+        if declaration := re.fullmatch(r"# (?:HELP|TYPE) (telnyx_jobs_\w+) .+", line):
+            declared = declaration[1]
+            continue
+        series, _, value = line.rpartition(" ")
+        assert series.partition("{")[0] == declared
+        found[series.removeprefix("telnyx_jobs_")] = value
+    return found
+
+
+def test_the_metrics_of_a_file(tmp_path: Path) -> None:
+    """Metrics say what the file holds and how the last run went, by job type where it matters."""
+    jobs = [
+        job(4, status=7),
+        job(3, type='odd "\\\n type', successful_operations=numbers(9)),
+        job(2, status="pending", pending_operations=numbers(8), etc="2026-01-01T03:00:00Z"),
+        job(
+            1,
+            successful_operations=numbers(1, 2, 3),
+            failed_operations=[failure(4, error("10015", "/tags")), failure(5)],
+        ),
+    ]
+    with api_of(jobs) as api:
+        summary = sync_once(api, tmp_path / NAME)
+    done = run(tmp_path, "status", "--prometheus")
+
+    assert summary.finished_at is not None
+    ended = str(summary.finished_at.timestamp())
+    seconds = str((summary.finished_at - summary.started_at).total_seconds())
+    odd = r'{job_type="odd \"\\ type"}'
+    assert (done.returncode, done.stderr) == (0, "")
+    assert samples(done.stdout) == {
+        "published_timestamp_seconds": ended,
+        "last_run_timestamp_seconds": ended,
+        "last_run_exit_code": "0",
+        "last_run_duration_seconds": seconds,
+        "last_run_requests": str(summary.requests),
+        "open_jobs": "1",
+        "overdue_jobs": "1",
+        "file_bytes": str((tmp_path / NAME).stat().st_size),
+        f"failed_operations{odd}": "0",
+        'failed_operations{job_type="update_phone_numbers"}': "2",
+        f"settled_operations{odd}": "1",
+        'settled_operations{job_type="update_phone_numbers"}': "5",
+        "rejected_records": "1",
+    }
+
+
+def test_a_failed_run_is_in_the_metrics(tmp_path: Path) -> None:
+    """A run that failed before anything was published is there, and the file counts as old."""
+    with api_of([]) as api:
+        run(tmp_path, "sync", environ=access(api) | {"TELNYX_API_KEY": "KEY_refused"})
+    done = run(tmp_path, "status", "--prometheus")
+
+    found = samples(done.stdout)
+    assert done.returncode == 1
+    assert (found["published_timestamp_seconds"], found["last_run_exit_code"]) == ("0", "77")
+
+
+def test_one_format_at_a_time(tmp_path: Path) -> None:
+    """`--json` and `--prometheus` together are wrong usage."""
+    assert run(tmp_path, "status", "--json", "--prometheus").returncode == 2
