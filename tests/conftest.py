@@ -1,4 +1,4 @@
-"""Settings of all tests, and the figures that some of them tell when all are done."""
+"""Settings of all tests, and the figures that some of them print when all are done."""
 
 import shutil
 import ssl
@@ -16,8 +16,8 @@ from support.postgres import MISSING, NEEDED, Server, server_folder, serving
 from support.syncs import TALLIES, tally
 from telnyx_jobs.api import rate_limit
 
-# the same examples at each run: a red test is a change, not bad luck;
-# not explained when it fails: for that each line of each example would be traced, at twice its time
+# the same examples at each run: a red test means a change, not bad luck;
+# without the phase that explains a failure: it traces each line of each example, in twice the time
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 settings.register_profile("same", derandomize=True, deadline=None, phases=PHASES)
 settings.load_profile("same")
@@ -33,8 +33,8 @@ def postgres() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with empty raw tables and the views over them."""
-    # imported above, it would keep types of DuckDB that its binding complains of at the end, where
-    # a search for examples has kept them too
+    # imported above, it would keep types of DuckDB, and its binding warns about them at the end if
+    # hypothesis keeps them too
     from support.raw_account import open_account
 
     path = tmp_path_factory.mktemp("empty") / "account.duckdb"
@@ -64,17 +64,17 @@ def twelve_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def short_waits() -> Iterator[None]:
-    """The client's own waits last a millisecond, those that the API asks for as long as it says."""
+    """The client's own waits last a millisecond; those that the API asks for last as long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rate_limit, "_FIRST_BACKOFF_SECONDS", 0.001)
         patch.setattr(rate_limit, "_LONGEST_BACKOFF_SECONDS", 0.001)
-        # to read the certificates for each client would take longer than all the rest
+        # reading the certificates for each client would take longer than everything else
         patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server that is not installed, unless it must not be missing."""
+    """Leaves out what needs a server that is not installed, unless the server is required."""
     if NEEDED or server_folder():
         return
     left_out = [item for item in items if "postgres" in getattr(item, "fixturenames", ())]
@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker process hands its figures over."""
+    """A worker process hands over its figures."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tallies"] = {k: dict(v) for k, v in TALLIES.items()}
 
@@ -96,7 +96,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What was left out, and of each kind of trial how many there were and were lost."""
+    """What was left out, and how many trials of each kind ran and were lost."""
     if not (NEEDED or server_folder()):
         terminalreporter.section("left out: the tests with a warehouse")
         terminalreporter.write_line(MISSING)

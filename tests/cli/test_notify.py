@@ -49,7 +49,7 @@ def addresses(listener: Listener) -> dict[str, str]:
 
 
 def hooked(listener: Listener) -> list[Json]:
-    return [each.json for each in listener.told if each.target == "/hook"]
+    return [each.json for each in listener.received if each.target == "/hook"]
 
 
 def pings(listener: Listener) -> list[str]:
@@ -72,9 +72,9 @@ def test_a_failure_is_one_json_object_with_a_text(listener: Listener, tmp_path: 
     """A failed run POSTs one object: a text for people, and its fields for programs."""
     done = run(tmp_path, "sync", "--webhook", f"{listener.url}/hook", "--base-url", NOBODY)
 
-    (told,) = listener.told
-    content = told.json
-    assert (told.method, told.target, done.returncode) == ("POST", "/hook", 77)
+    (message,) = listener.received
+    content = message.json
+    assert (message.method, message.target, done.returncode) == ("POST", "/hook", 77)
     assert content.pop("run_id").startswith("2")
     assert content == {
         "text": f"telnyx-jobs sync ended with exit code 77: {complaint(done)}",
@@ -113,7 +113,7 @@ def test_a_failure_before_the_run_is_told(
     )
 
     assert done.returncode == code
-    assert [told.json["exit_code"] for told in listener.told] == [code]
+    assert [each.json["exit_code"] for each in listener.received] == [code]
 
 
 def test_addresses_may_stand_in_the_file(listener: Listener, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_heartbeat_has_a_beginning_and_an_end(listener: Listener, tmp_path: Pa
         "/ping/start?project=1",
         "/ping/69?project=1",
     ]
-    bodies = [each.body.decode() for each in listener.told]
+    bodies = [each.body.decode() for each in listener.received]
     assert bodies[:2] == [json.loads(done.stdout)["run_id"]] * 2
     assert bodies[2] == bodies[3] != bodies[0]
 
@@ -188,7 +188,7 @@ def test_a_run_that_finds_another_at_work_tells_nobody(listener: Listener, tmp_p
         done = run(tmp_path, "sync", environ=access(api) | addresses(listener))
 
     assert done.returncode == 75
-    assert listener.told == []
+    assert listener.received == []
 
 
 def test_a_run_that_spent_its_requests_has_not_failed(listener: Listener, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_only_a_sync_tells(arguments: list[str], listener: Listener, tmp_path: P
     """What is no sync, or writes nothing, tells nobody."""
     run(tmp_path, *arguments, environ=addresses(listener))
 
-    assert listener.told == []
+    assert listener.received == []
 
 
 @contextmanager
@@ -255,7 +255,7 @@ def test_a_stopped_run_is_told(
 
     assert process.returncode == code
     message = json.loads(stderr.splitlines()[-1])["message"]
-    assert [told["text"] for told in hooked(listener)] == [
+    assert [each["text"] for each in hooked(listener)] == [
         f"telnyx-jobs sync ended with exit code {code}: {message}"
     ]
     assert pings(listener) == ["/ping/start", f"/ping/{code}"]
@@ -296,7 +296,7 @@ def test_a_passing_fault_is_no_warning(tmp_path: Path) -> None:
     with Listener([503]) as listener, api_of(jobs_that_failed("10015")) as api:
         done = run(tmp_path, "sync", "--quiet", "--webhook", listener.url, environ=access(api))
 
-    assert (done.returncode, done.stderr, len(listener.told)) == (0, "", 2)
+    assert (done.returncode, done.stderr, len(listener.received)) == (0, "", 2)
 
 
 def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:

@@ -200,8 +200,8 @@ def test_who_is_told_learns_no_secret(tmp_path: Path) -> None:
     assert run.watched("connect") == {
         str(("127.0.0.1", port)) for port in (api.port, listener.port)
     }
-    told = b" ".join(each.body for each in listener.told)
-    assert not _holds(told, PARTS | {PIN} | addresses)
+    sent = b" ".join(each.body for each in listener.received)
+    assert not _holds(sent, PARTS | {PIN} | addresses)
     assert set(listener.targets) == {"/s3cr3t-h00k", "/s3cr3t-p1ng/start", "/s3cr3t-p1ng/69"}
 
 
@@ -323,7 +323,7 @@ NUMBERS = {f"1555{n:07}" for n in range(1, 9)}
 
 def masked_jobs() -> Jobs:
     """Jobs with plain numbers in every place that they can get to."""
-    told = "Number +1 (555) 000-0003 (tel:%2B15550000003, 15550000003) is busy"
+    text = "Number +1 (555) 000-0003 (tel:%2B15550000003, 15550000003) is busy"
     return Jobs(
         [
             job(
@@ -335,8 +335,8 @@ def masked_jobs() -> Jobs:
                         3,
                         {
                             "code": "+15550000003",
-                            "title": told,
-                            "detail": told,
+                            "title": text,
+                            "detail": text,
                             "source": {
                                 "pointer": "/phone_numbers/+15550000003/tags",
                                 "parameter": "+15550000003",
@@ -447,7 +447,7 @@ def test_masks_of_two_databases_do_not_join(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "told"),
+    ("first", "then", "message"),
     [
         (True, False, "--mask-phone-numbers"),
         (False, True, "not masked"),
@@ -456,7 +456,7 @@ def test_masks_of_two_databases_do_not_join(tmp_path: Path) -> None:
     ids=["switched off", "switched on", "another key"],
 )
 def test_plain_and_masked_numbers_never_mix(
-    first: bool, then: bool, told: str, tmp_path: Path
+    first: bool, then: bool, message: str, tmp_path: Path
 ) -> None:
     """A file filled one way refuses the other, and another key, with 78; it stays as it was."""
     database = tmp_path / "jobs.duckdb"
@@ -465,7 +465,7 @@ def test_plain_and_masked_numbers_never_mix(
         before = database.read_bytes()
         if first and then:
             (tmp_path / ".jobs.duckdb.state" / "mask.key").unlink()
-        with pytest.raises(BadConfiguration, match=told):
+        with pytest.raises(BadConfiguration, match=message):
             masked_sync(api, database, mask=then)
 
     assert database.read_bytes() == before

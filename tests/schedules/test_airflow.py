@@ -74,11 +74,11 @@ def airflow(running: Airflow) -> Airflow:
 def test_a_run_of_the_dag_syncs(airflow: Airflow) -> None:
     """`airflow dags test` fills the file with the connection's key, which no log has."""
     with api_of([job(1)]) as api:
-        told = airflow.test_dag(api.url)
+        printed = airflow.test_dag(api.url)
 
     assert rows(airflow.root / DATABASE, "select job_id from telnyx.jobs") == [("job-00001",)]
     logs = [path.read_text() for path in airflow.root.glob("airflow/logs/**/*.log")]
-    assert airflow.key not in told + "".join(logs)
+    assert airflow.key not in printed + "".join(logs)
 
 
 def test_a_run_beside_another_sync_is_skipped(airflow: Airflow) -> None:
@@ -86,18 +86,18 @@ def test_a_run_beside_another_sync_is_skipped(airflow: Airflow) -> None:
     state = (airflow.root / DATABASE).with_name(f".{DATABASE.name}.state")
     state.mkdir()
     with FileLock(state / "lock"), api_of([]) as api:
-        told = airflow.test_dag(api.url)
+        printed = airflow.test_dag(api.url)
 
-    assert "Bash command returned exit code 75. Skipping." in told
+    assert "Bash command returned exit code 75. Skipping." in printed
     assert not (airflow.root / DATABASE).exists()
 
 
 def test_runs_are_neither_caught_up_with_nor_overlap(airflow: Airflow) -> None:
     """Airflow has the DAG with one run at a time, no catch-up, every quarter of an hour."""
     airflow.run("dags", "reserialize")
-    told = airflow.run("dags", "details", "telnyx_jobs", "--output", "plain")
+    printed = airflow.run("dags", "details", "telnyx_jobs", "--output", "plain")
 
-    details = dict(line.split(maxsplit=1) for line in told.splitlines() if len(line.split()) > 1)
+    details = dict(line.split(maxsplit=1) for line in printed.splitlines() if len(line.split()) > 1)
     assert (details["max_active_runs"], details["timetable_summary"]) == ("1", "7-59/15 * * * *")
     # with catch-up the next run would be the first one since the DAG's start
     next_run = datetime.fromisoformat(details["next_dagrun_logical_date"])

@@ -90,7 +90,7 @@ def test_a_sync_that_fails_fails_the_run_at_once(dagster: Dagster) -> None:
 
 def test_the_schedule_is_every_quarter_of_an_hour(dagster: Dagster) -> None:
     """Dagster lists the schedule, to be started by a person."""
-    told = dagster.run("schedule", "list").stdout
+    printed = dagster.run("schedule", "list").stdout
 
-    assert "Schedule: telnyx_jobs_quarter_hourly [STOPPED]" in told
-    assert "Cron Schedule: 7-59/15 * * * *" in told
+    assert "Schedule: telnyx_jobs_quarter_hourly [STOPPED]" in printed
+    assert "Cron Schedule: 7-59/15 * * * *" in printed

@@ -75,7 +75,7 @@ class Runner:
         """All steps, each with its exit code, and what they print; after a failure `always()`."""
         workflow: Json = yaml.safe_load(WORKFLOW.read_text())
         codes: dict[str, int] = {}
-        told = ""
+        printed = ""
         shutil.rmtree(self._checkout / "data", ignore_errors=True)
         for step in workflow["jobs"]["sync"]["steps"]:
             if any(codes.values()) and step.get("if") != "${{ always() }}":
@@ -84,11 +84,11 @@ class Runner:
                 self._act_out(step["uses"], step.get("with", {}))
             elif step["name"] != "Install" or not self._is_installed:
                 env = workflow["env"] | step.get("env", {})
-                code, printed = self._bash(step["run"], _expanded(env, key), base_url)
+                code, output = self._bash(step["run"], _expanded(env, key), base_url)
                 codes[step["name"]] = code
-                told += printed
+                printed += output
         self._is_installed = True
-        return told, codes
+        return printed, codes
 
     def _bash(self, script: str, env: dict[str, str], base_url: str) -> tuple[int, str]:
         # with `shell: bash` GitHub calls it so
@@ -171,14 +171,14 @@ def test_a_sync_to_be_tried_again_is_a_warning(runner: Runner, tmp_path: Path) -
     state = tmp_path / ".jobs.duckdb.state"
     state.mkdir()
     with FileLock(state / "lock"), api_of([]) as api:
-        code, told = runner._bash(
+        code, printed = runner._bash(
             script,
             {"TELNYX_JOBS_DATABASE": str(tmp_path / "jobs.duckdb"), "TELNYX_API_KEY": api.key},
             api.url,
         )
 
-    assert code == 0, told
-    assert "::warning::to be tried again later" in told
+    assert code == 0, printed
+    assert "::warning::to be tried again later" in printed
 
 
 def test_a_failed_sync_keeps_what_it_has_read(runner: Runner) -> None:

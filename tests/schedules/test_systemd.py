@@ -49,23 +49,23 @@ def test_systemd_takes_the_unit(unit: str, units: Path) -> None:
 
 def test_the_service_is_hardened(units: Path) -> None:
     """systemd's own exposure level of the service is 2.0 or less, of 10."""
-    told = analyze(
+    printed = analyze(
         *("security", "--offline=true", "--threshold=20", "--no-pager", f"./{UNITS[0]}"),
         folder=units,
     )
 
-    assert "Overall exposure level" in told
+    assert "Overall exposure level" in printed
 
 
 def test_the_timer_elapses_every_quarter_of_an_hour(units: Path) -> None:
     """The timer's next four times are a quarter of an hour apart, off the full hour."""
     calendar = setting(units / UNITS[1], "Timer", "OnCalendar")
-    told = analyze(
+    printed = analyze(
         *("calendar", "--iterations=4", "--base-time=2026-11-23 10:00:00 UTC", calendar),
         folder=units,
     )
 
-    times = [line.split("UTC")[0].split()[-1] for line in told.splitlines() if "UTC" in line]
+    times = [line.split("UTC")[0].split()[-1] for line in printed.splitlines() if "UTC" in line]
     assert times == ["10:07:00", "10:22:00", "10:37:00", "10:52:00"]
 
 

@@ -1,7 +1,7 @@
-"""A headless Chromium for tests, and axe, which finds what keeps people from using a page.
+"""A headless Chromium for tests, and axe, which finds barriers to people in a page.
 
-Both come as npm packages, the browser with its libraries and a font, so that a test needs neither
-root nor a browser on the machine. Other than Linux on x86-64, an installed Chromium is used.
+Both come as npm packages, the browser with its libraries and a font, so a test needs neither root
+nor an installed browser. Systems other than Linux on x86-64 use an installed Chromium.
 """
 
 import platform
@@ -31,7 +31,7 @@ FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running browser, without a sandbox since the tests may be root."""
+    """A running browser, without a sandbox because the tests may run as root."""
     program, environment = _program()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -1,4 +1,4 @@
-"""What the tests of the client have in common: jobs, a key, and calls of a client."""
+"""What the tests of the client share: jobs, a key, and calls of a client."""
 
 import time
 import traceback
@@ -28,7 +28,7 @@ JOBS = some_jobs(5)
 IDS = [job["id"] for job in JOBS]
 LIST = "/v2/phone_numbers/jobs"
 LEEWAY = 0.5
-"""Seconds more that such a test allows for, to a busy machine."""
+"""Further seconds that such a test allows on a busy machine."""
 
 retryable = pytest.mark.parametrize("case", SURVIVABLE.values(), ids=SURVIVABLE.keys())
 
@@ -47,12 +47,12 @@ def ids_of(page: Page) -> list[str | None]:
 
 
 def each_of(fault: Fault, times: int) -> dict[int, Fault]:
-    """The fault for so many requests, from the first on."""
+    """The fault for the first requests, this many of them."""
     return dict.fromkeys(range(times), fault)
 
 
 def failure_of(call: Callable[[], object]) -> TelnyxJobsError:
-    """What the call fails with, checked to be fit for the user's eyes."""
+    """What the call fails with; its message must suit a user."""
     with pytest.raises(TelnyxJobsError) as caught:
         call()
     message = str(caught.value)
@@ -66,7 +66,7 @@ def failure_of(call: Callable[[], object]) -> TelnyxJobsError:
 
 
 def all_text(error: BaseException) -> str:
-    """All that can be read off an error: its traceback, and every error behind it."""
+    """Everything that an error shows: its traceback, and every error behind it."""
     seen: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -79,7 +79,7 @@ def all_text(error: BaseException) -> str:
     return "\n".join([*texts, *traces])
 
 
-class _Told(Exception):
+class _Reported(Exception):
     """The first wait that a client announces."""
 
     def __init__(self, fields: Mapping[str, object]) -> None:
@@ -89,14 +89,14 @@ class _Told(Exception):
 
 def _tell(event: str, **fields: object) -> None:
     assert event == "wait"
-    raise _Told(fields)
+    raise _Reported(fields)
 
 
 def first_wait(fault: Fault) -> Mapping[str, object]:
-    """What a client tells of the wait that follows the fault, which it need not live through."""
-    with FaultyApi(JOBS, {0: fault}) as api, pytest.raises(_Told) as told:
+    """What a client reports about the wait that follows the fault, without waiting for it."""
+    with FaultyApi(JOBS, {0: fault}) as api, pytest.raises(_Reported) as reported:
         page_of(api, report=_tell)
-    return told.value.fields
+    return reported.value.fields
 
 
 def asked_seconds(status: int, headers: Mapping[str, str | None]) -> float:

@@ -1,4 +1,4 @@
-"""A history to be exported, and whether two engines give the same rows of it."""
+"""A history to export, and a comparison of the rows that two engines return."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ def assert_same(found: Sequence[Row], expected: Sequence[Row]) -> None:
 
 
 def _comparable(row: Row) -> tuple[list[str], list[float]]:
-    """What must be equal of a row, as text that sorts, and its floats."""
+    """The part of a row that must be equal, as sortable text, and its floats."""
     exact = [
         repr(value.astimezone(UTC) if isinstance(value, datetime) else value)
         if not isinstance(value, float)

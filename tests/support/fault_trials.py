@@ -1,4 +1,4 @@
-"""What the tests of faults have in common: a sync that meets one, and what is promised of it."""
+"""What the tests of faults share: a sync that meets one, and what must hold for it."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def is_for_the_user(message: str) -> bool:
 
 
 def count_trial(kind: str, *held_true: bool) -> None:
-    """Count one trial, and fail the test where a promise did not hold."""
+    """Count one trial, and fail the test if a promise did not hold."""
     tally(kind, lost=not all(held_true))
     assert all(held_true), held_true
 

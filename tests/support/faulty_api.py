@@ -1,7 +1,7 @@
-"""A server on loopback that answers as Telnyx does, and wrongly where a test says so.
+"""A server on loopback that answers as Telnyx does, and wrongly if a test says so.
 
     with FaultyApi(some_jobs(3), {0: reset, 2: refusal(503)}) as api:
-        ...  # the first request is reset, the third refused, every other one answered well
+        ...  # the first request is reset, the third refused, every other one answered correctly
     assert len(api.requests) == 4
 
 A fault is a function of one exchange. It sends what it likes, made from the good answer or not;
@@ -85,7 +85,7 @@ class Exchange:
     connection: socket.socket
     stopped: threading.Event
     leave: Callable[[], None]
-    """Stops the server from listening: who connects from now on is refused."""
+    """Stops the server from listening: new connections are refused."""
     answer: Callable[[str], Reply]
     """The good reply to a GET of another target."""
     is_whole: bool = False
@@ -99,7 +99,7 @@ class Exchange:
         self.is_whole = True
 
     def pause(self, seconds: float) -> None:
-        """Raises ConnectionAbortedError when the server stops meanwhile."""
+        """Raises ConnectionAbortedError if the server stops meanwhile."""
         if self.stopped.wait(seconds):
             raise ConnectionAbortedError
 
@@ -128,7 +128,7 @@ class FaultyApi:
     ) -> None:
         self.requests: list[Request] = []
         self.key = "KEY_of_no_account"
-        """For the command line, which wants one; any key is good here."""
+        """For the command line, which needs one; any key is accepted here."""
         self._jobs = jobs
         self._faults = faults or {}
         self._otherwise = otherwise
@@ -161,7 +161,7 @@ class FaultyApi:
         self._server.server_close()
 
     def serve(self, connection: socket.socket, request: Request) -> bool:
-        """Answer one request, well or not; whether the connection serves another one."""
+        """Answer one request, correctly or not; True if the connection serves another one."""
         with self._lock:
             fault = self._faults.get(len(self.requests), self._otherwise)
             self.requests.append(request)
@@ -200,7 +200,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        # no more than a close, so that a fault decides whether the client sees FIN or RST
+        # only a close, so a fault decides whether the client sees FIN or RST
         self._connections.discard(request)
         request.close()
 
@@ -212,7 +212,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
-        # a client that goes away is no news, and neither is the end of this server
+        # a client may close the connection, and this server may end
         if error is not None and not isinstance(error, OSError):
             self.errors.append(error)
 
@@ -234,7 +234,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 def _close_by_reset(exchange: Exchange) -> None:
-    """Make the close that follows an RST, whatever is still unsent."""
+    """Make the next close an RST, whatever is still unsent."""
     linger = struct.pack("ii", 1, 0)
     exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
@@ -273,7 +273,7 @@ def refusal(
 
 
 def whole(status: int, body: bytes, headers: Mapping[str, str | None] | None = None) -> Fault:
-    """A reply in due form, of any content."""
+    """A well-formed reply with any content."""
     return lambda exchange: exchange.reply(Reply(status, body, headers or {}))
 
 
@@ -292,7 +292,7 @@ def html(exchange: Exchange) -> None:
 
 
 def wrong_type(exchange: Exchange) -> None:
-    """The right JSON, called a web page: no fault for a client that looks at the content."""
+    """The right JSON, declared a web page: a client that looks at the content accepts it."""
     exchange.reply(exchange.good.with_headers(_type("text/html")))
 
 
@@ -301,14 +301,14 @@ def empty_body(exchange: Exchange) -> None:
 
 
 def without_meta(exchange: Exchange) -> None:
-    """Legal JSON that lacks its end, as of a writer that closes the brackets when it breaks off."""
+    """Valid JSON that lacks its end, as from a writer that stops early and closes the brackets."""
     body = json.loads(exchange.good.body)
     cut = {"data": body["data"][:1]} if isinstance(body["data"], list) else {}
     exchange.reply(replace(exchange.good, body=_json(cut)))
 
 
 def empty_page(exchange: Exchange) -> None:
-    """A page without jobs, whatever its totals announce. For the list alone."""
+    """A page without jobs, whatever its totals announce. Only for the list."""
     body = {**json.loads(exchange.good.body), "data": []}
     exchange.reply(replace(exchange.good, body=_json(body)))
 
@@ -356,7 +356,7 @@ def cut_chunk(exchange: Exchange) -> None:
 
 
 def reset(exchange: Exchange) -> None:
-    """Half of the body, then RST in place of an end."""
+    """Half of the body, then RST instead of an end."""
     exchange.send(exchange.good.head() + _half(exchange.good.body))
     # long enough for the client to have read the head
     exchange.pause(0.01)
@@ -364,7 +364,7 @@ def reset(exchange: Exchange) -> None:
 
 
 def reset_at_once(exchange: Exchange) -> None:
-    """RST, as of a connection kept alive that the other end has forgotten."""
+    """RST, as on a kept-alive connection that the other end dropped."""
     _close_by_reset(exchange)
 
 
@@ -385,7 +385,7 @@ def not_http(exchange: Exchange) -> None:
 
 
 def late(seconds: float, then: Fault = good) -> Fault:
-    """Nothing for so many seconds, then another fault, or the good reply."""
+    """Nothing for some seconds, then another fault, or the good reply."""
 
     def fault(exchange: Exchange) -> None:
         exchange.pause(seconds)
@@ -395,7 +395,7 @@ def late(seconds: float, then: Fault = good) -> Fault:
 
 
 def drip(seconds: float, *, head: bool = False) -> Fault:
-    """A byte each so many seconds, from the head on or from the body on."""
+    """A byte per interval of seconds, from the head on or from the body on."""
 
     def fault(exchange: Exchange) -> None:
         slow = exchange.good.body
@@ -412,7 +412,7 @@ def drip(seconds: float, *, head: bool = False) -> Fault:
 
 
 def stall_after_head(seconds: float) -> Fault:
-    """The head at once, then nothing for so many seconds, then the body."""
+    """The head at once, then nothing for some seconds, then the body."""
 
     def fault(exchange: Exchange) -> None:
         exchange.send(exchange.good.head())
@@ -424,7 +424,7 @@ def stall_after_head(seconds: float) -> Fault:
 
 
 def stall_twice(seconds: float) -> Fault:
-    """So many seconds of nothing before the body, and in its middle as well."""
+    """Some seconds of nothing before the body, and again in its middle."""
 
     def fault(exchange: Exchange) -> None:
         body = exchange.good.body
@@ -442,7 +442,7 @@ def stall_twice(seconds: float) -> Fault:
 
 
 class Survivable(NamedTuple):
-    """A fault that is over at once, and the exit code of a run that meets nothing else."""
+    """A fault, and the exit code of a run that meets nothing else."""
 
     fault: Fault
     exit_code: int
@@ -476,7 +476,7 @@ SURVIVABLE: Mapping[str, Survivable] = {
 
 
 def stalls(seconds: float) -> Mapping[str, Fault]:
-    """Ways to take longer than `seconds` for one answer, though never silent for much longer."""
+    """Ways to take longer than `seconds` for one answer without a much longer silence."""
     return {
         "slow start": late(seconds * 20),
         "silence after the head": stall_after_head(seconds * 20),
@@ -487,7 +487,7 @@ def stalls(seconds: float) -> Mapping[str, Fault]:
 
 
 def some_jobs(count: int) -> list[Json]:
-    """So many jobs as Telnyx shows them, newest first, an hour apart, each of two numbers."""
+    """Jobs as Telnyx shows them, newest first, an hour apart, each of two numbers."""
     return [_job(number) for number in reversed(range(count))]
 
 

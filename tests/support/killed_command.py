@@ -27,4 +27,4 @@ def killed(*arguments, **options):
 setattr(owner, name, killed)
 cli.main()
 """
-"""The command, but it kills itself before or after the n-th call of one function."""
+"""The command, killing itself before or after the n-th call of one function."""

@@ -1,4 +1,4 @@
-"""A server on loopback that takes what a run tells others: what webhooks and heartbeats are."""
+"""A server on loopback that receives what a run sends to webhooks and heartbeats."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from support.syncs import Json
 
 
-class Told(NamedTuple):
+class Received(NamedTuple):
     """A request as it arrived."""
 
     method: str
@@ -24,14 +24,14 @@ class Told(NamedTuple):
 
 
 class Listener:
-    """A running server, at `url`, of which `told` has the requests.
+    """A running server, at `url`; `received` has its requests.
 
     The n-th request, from 0, is answered with `statuses[n]`, any other one with 200; the status 0
     is an answer that comes only when the server ends.
     """
 
     def __init__(self, statuses: Sequence[int] = ()) -> None:
-        self.told: list[Told] = []
+        self.received: list[Received] = []
         self._statuses = statuses
         self._ends = threading.Event()
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Listener:
             do_GET = do_POST
 
             def log_message(self, *_: Any) -> None:
-                """Said by the tests."""
+                """Logs nothing: the tests print what matters."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
@@ -63,13 +63,13 @@ class Listener:
 
     @property
     def targets(self) -> list[str]:
-        return [each.target for each in self.told]
+        return [each.target for each in self.received]
 
     def _take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"] or 0))
         with self._lock:
-            number = len(self.told)
-            self.told.append(Told(handler.command, handler.path, body))
+            number = len(self.received)
+            self.received.append(Received(handler.command, handler.path, body))
         status = self._statuses[number] if number < len(self._statuses) else 200
         if status == 0:
             self._ends.wait(60)

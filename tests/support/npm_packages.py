@@ -15,17 +15,17 @@ _CACHE = Path(__file__).parents[2] / ".cache"
 def installed(
     name: str, *packages: str, finish: Callable[[Path], None] = lambda folder: None
 ) -> Path:
-    """The folder of the cache with these packages, installed and finished when it is not there."""
+    """The folder of the cache with these packages, installed and finished if it is missing."""
     folder = _CACHE / name
     _CACHE.mkdir(exist_ok=True)
     with FileLock(_CACHE / f"{name}.lock"):
         if folder.exists():
             return folder
-        # an installation that is broken off leaves nothing behind
+        # an interrupted installation leaves nothing behind
         with TemporaryDirectory(dir=_CACHE) as unfinished:
             target = Path(unfinished) / "installed"
             target.mkdir()
-            # they run without their install scripts, one of which reports home
+            # they work without their install scripts, one of which sends data home
             options = ["--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund"]
             code = npm(["install", *options, *packages])
             assert code == 0, f"npm could not install {', '.join(packages)}"

@@ -1,7 +1,7 @@
-"""A PostgreSQL server for the tests: a cluster of its own, on a free port, in a folder that goes.
+"""A PostgreSQL server for the tests: its own cluster, on a free port, in a temporary folder.
 
-Its texts are sorted as English is, its clock is New York's and that of queries is Auckland's, since
-no figure may hang on any of them.
+It sorts texts as English, its clock is New York's, and queries run in Auckland's time zone: no
+figure may depend on any of them.
 """
 
 import os
@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 NEEDED = os.environ.get("TELNYX_JOBS_NEED_POSTGRES") == "1"
-"""Whether a missing server is an error; else what needs one is left out, and the end tells so."""
+"""Whether a missing server is an error; otherwise its tests are left out, and the end says so."""
 MISSING = "PostgreSQL is not installed: apt-get install postgresql (or put its initdb on PATH)"
 PASSWORD = "9f2Kq_sEcReT_w7Lz"
 _USER = "telnyx"
 _NOBODY = 65534
-"""Who runs the server when root runs the tests: it refuses root."""
+"""The user that runs the server if root runs the tests: it refuses root."""
 
 
 def server_folder() -> Path | None:
-    """Where initdb and postgres are: on PATH, else where Debian puts its newest version."""
+    """The folder of initdb and postgres: on PATH, else Debian's newest version."""
     if found := shutil.which("initdb"):
         return Path(found).parent
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
@@ -34,7 +34,7 @@ def server_folder() -> Path | None:
 
 
 class Server:
-    """A running server, which gives out databases."""
+    """A running server, which creates databases."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -44,13 +44,13 @@ class Server:
         return f"postgresql://{_USER}:{password}@127.0.0.1:{self.port}/{database}"
 
     def new_database(self, template: str = "template1") -> str:
-        """Name of a database that nobody else has: empty, or a copy."""
+        """Name of a new database: empty, or a copy."""
         name = f"d{next(self._numbers)}"
         self.rows("postgres", f"create database {name} template {template}")
         return name
 
     def rows(self, database: str, sql: str) -> list[tuple[Any, ...]]:
-        """All rows that a query gives, JSON as text, asked in a zone that is ahead of UTC."""
+        """All rows of a query, JSON as text, run in a time zone ahead of UTC."""
         with self.connection(database) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []

@@ -1,4 +1,4 @@
-"""What a sync imports on its way; imported once, before the processes of tests are forked."""
+"""What a sync imports; imported once, before the processes of tests are forked."""
 
 from importlib import import_module
 
@@ -7,7 +7,7 @@ from telnyx_jobs.settings import prepare_dlt
 prepare_dlt()
 for name in [
     *("telnyx_jobs.cli.commands", "telnyx_jobs.source.resource", "telnyx_jobs.run.sync"),
-    # what these leave to their first use
+    # what these import at their first use
     *(
         "dlt.common.libs.pyarrow",
         "dlt.destinations.impl.duckdb.duck",

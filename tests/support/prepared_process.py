@@ -1,8 +1,8 @@
-"""Processes of the command that begin with all of it imported, which takes half of a short run.
+"""Processes of the command that begin with everything imported: imports are half of a short run.
 
-Each is forked from a server process, which has imported the command and done nothing else. It has
-an environment, a folder and a stderr of its own, and signals end it like any other; what it does
-not go through is the start of the interpreter.
+Each is forked from a server process that has imported the command and done nothing else. It has its
+own environment, folder and stderr, and signals end it like any other process. Only the start of the
+interpreter is missing.
 """
 
 import multiprocessing
@@ -53,7 +53,7 @@ class PreparedProcess:
         return code
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Nothing, and what is still to be read from stderr, once the process has ended."""
+        """Nothing, and the rest of stderr, once the process has ended."""
         self.wait(timeout)
         if not self.stderr.closed:
             with self.stderr:
@@ -74,7 +74,7 @@ class PreparedProcess:
 
 
 class _Handed:
-    """A file descriptor on its way to the process."""
+    """A file descriptor to send to the process."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -89,7 +89,7 @@ def _taken(handed: Any) -> Any:
 
 @cache
 def _server() -> ForkServerContext:
-    """The server of these processes, running. It finds its modules where this process does."""
+    """The running server of these processes. It finds its modules where this process does."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["support.prepared_imports"])
     with pytest.MonkeyPatch.context() as patch:

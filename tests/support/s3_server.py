@@ -1,6 +1,6 @@
 """An S3 server on loopback, nanio: it checks signatures, and keeps each object as a file.
 
-What it does otherwise than S3 is mended here: keys with %, or with a slash at their end, spaces in
+What it does otherwise than S3 is fixed here: keys with %, or with a slash at their end, spaces in
 queries, reading more than there is, or the last bytes. It keeps the newer checksums of AWS's
 clients as if they were content, as older stores do, unless a client has
 AWS_REQUEST_CHECKSUM_CALCULATION=when_required.

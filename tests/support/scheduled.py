@@ -24,7 +24,7 @@ def installed(folder: Path, key: str) -> Path:
 
 
 def moved(schedule: str, root: Path) -> str:
-    """A schedule's text, with that root in place of the machine's own."""
+    """A schedule's text, with that root instead of the machine's own."""
     text = (SCHEDULES / schedule).read_text()
     for name in ("opt", "etc", "var/lib"):
         text = text.replace(f"/{name}/telnyx-jobs", f"{root}/{name}/telnyx-jobs")
@@ -45,7 +45,7 @@ def python_with(name: str, *requirements: str) -> Path:
 
 
 def new_environment(folder: Path, *requirements: str) -> None:
-    """A virtual environment with these packages, by the pip of this one."""
+    """A virtual environment with these packages, installed by the pip of this one."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
     subprocess.run(

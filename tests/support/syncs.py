@@ -1,4 +1,4 @@
-"""What many tests need: jobs, syncs of them, here or as processes, and rows of the file."""
+"""What many tests need: jobs, syncs of them in this process or another, and rows of the file."""
 
 import ctypes
 import json
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 TALLIES: dict[str, Counter[str]] = {}
-"""What the tests have tried and lost, by kind; told when all of them are done."""
+"""What the tests have tried and lost, by kind; printed when all of them are done."""
 
 
 class Jobs(list[Json]):
@@ -101,7 +101,7 @@ def sync_once(
 
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    """All rows that a query gives on the published file."""
+    """All rows that a query returns on the published file."""
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         return connection.execute(sql).fetchall()
@@ -116,7 +116,7 @@ def tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def tally(kind: str, *, tried: int = 1, lost: int = 0) -> None:
-    """Count trials of one kind, and those of them that a promise did not hold in."""
+    """Count trials of one kind, and how many of them broke a promise."""
     TALLIES.setdefault(kind, Counter()).update(tried=tried, lost=lost)
 
 
@@ -142,8 +142,8 @@ def held(database: Path) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def told(jobs: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[Any, ...]]]:
-    """What `held` gives when the file says of these jobs exactly what the API does."""
+def expected(jobs: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[Any, ...]]]:
+    """What `held` returns if the file says of these jobs exactly what the API does."""
     outcomes = ("successful", "pending", "failed")
     operations = [
         (job["id"], outcome, position, operation)
@@ -202,7 +202,7 @@ def access(api: Any) -> dict[str, str]:
 
 
 def complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """The message of the last line on stderr, which must tell of the failure."""
+    """The message of the last line on stderr, which must report the failure."""
     line = json.loads(done.stderr.splitlines()[-1])
     assert (line["event"], line["exit_code"]) == ("failed", done.returncode)
     assert "Traceback" not in done.stderr

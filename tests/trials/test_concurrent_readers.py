@@ -19,6 +19,7 @@ from support.syncs import (
     bound_by_permissions,
     environment,
     error,
+    expected,
     failure,
     held,
     job,
@@ -27,7 +28,6 @@ from support.syncs import (
     run,
     sync_once,
     tally,
-    told,
 )
 from telnyx_jobs.destinations import duckdb_file as warehouse
 from telnyx_jobs.destinations.duckdb_file import Place, wal_of
@@ -209,7 +209,7 @@ def test_readers_and_publishes_do_not_notice_each_other(database: Path) -> None:
     tally("reads during publishes", tried=sum(reads), lost=lost)
     assert lost == 0, told_by
     assert min(seen) > 2
-    assert held(database) == told(_generation(PUBLISHES))
+    assert held(database) == expected(_generation(PUBLISHES))
     assert not wal_of(database).exists()
 
 
@@ -236,7 +236,7 @@ def test_a_reader_keeps_what_it_has_open(database: Path) -> None:
     said, _ = opened.communicate("\n", timeout=30)
 
     assert said.count('"generation":1') == 6
-    assert held(database) == told(_generation(2))
+    assert held(database) == expected(_generation(2))
 
 
 def test_a_wal_that_somebody_left_is_moved_away(database: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_wal_that_somebody_left_is_moved_away(database: Path) -> None:
         done = run(database.parent, "sync", "--database", database.name, environ=access(api))
 
     kept = Place(database).foreign_wal
-    is_right = done.returncode == 0 and held(database) == told(_generation(2))
+    is_right = done.returncode == 0 and held(database) == expected(_generation(2))
     tally("writers into the file", lost=not is_right)
     assert is_right
     warning = next(json.loads(line) for line in done.stderr.splitlines() if "warning" in line)
@@ -295,7 +295,7 @@ def test_a_file_that_somebody_writes_into_is_not_copied(
         writer.communicate("\n")
         sync_once(api, database)
 
-    is_right = is_kept and held(database) == told(_generation(2))
+    is_right = is_kept and held(database) == expected(_generation(2))
     tally("writers into the file", lost=not is_right)
     assert is_right
 
@@ -319,6 +319,6 @@ def test_a_short_write_does_not_fail_a_sync(database: Path) -> None:
         writer.communicate("\n")
         _, stderr = syncing.communicate(timeout=60)
 
-    is_right = syncing.returncode == 0 and held(database) == told(_generation(2))
+    is_right = syncing.returncode == 0 and held(database) == expected(_generation(2))
     tally("writers into the file", lost=not is_right)
     assert is_right, stderr

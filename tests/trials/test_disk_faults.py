@@ -21,9 +21,9 @@ from support.syncs import (
     command,
     complaint,
     environment,
+    expected,
     held,
     run,
-    told,
 )
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import Scope
@@ -76,7 +76,7 @@ def test_a_damaged_file(seed: int, database: Path) -> None:
         error = failure_of(api, database, scope=Scope(full=True))
 
     if error is None:
-        count_trial("faults", held(database) == told(NOW))
+        count_trial("faults", held(database) == expected(NOW))
     else:
         count_trial("faults", code_of(error) == 78, database.read_bytes() == bytes(content))
 
@@ -148,7 +148,7 @@ def test_a_full_disk(room: float, twelve_jobs: Path, tmp_path: Path) -> None:
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
 
     if done.returncode == 0:
-        count_trial("faults", after == told(NOW))
+        count_trial("faults", after == expected(NOW))
     else:
         count_trial(
             "faults",
@@ -167,7 +167,7 @@ def test_a_limit_on_the_size_of_files(room: float, database: Path) -> None:
         done = _sync_in(database.parent, api, preexec_fn=_limited(int(room * len(before))))
 
     if done.returncode == 0:
-        count_trial("faults", held(database) == told(NOW))
+        count_trial("faults", held(database) == expected(NOW))
     else:
         count_trial(
             "faults",
@@ -210,4 +210,4 @@ def test_a_run_that_cannot_be_recorded_is_published(database: Path) -> None:
 
     assert done.returncode == 0
     assert "runs.jsonl lacks this run" in done.stderr
-    assert held(database) == told(NOW)
+    assert held(database) == expected(NOW)

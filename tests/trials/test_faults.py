@@ -45,8 +45,8 @@ from support.syncs import (
     access,
     complaint,
     environment,
+    expected,
     held,
-    told,
 )
 from telnyx_jobs.settings import Scope, Settings
 
@@ -184,7 +184,7 @@ def test_a_passing_fault_is_survived(name: str, database: Path) -> None:
         error = failure_of(api, database, timeout=max(case.timeout, 2 * SLOW), max_retries=2)
         asked = len(api.requests)
 
-    count_trial("faults", error is None, asked == 5 + 3, held(database) == told(NOW))
+    count_trial("faults", error is None, asked == 5 + 3, held(database) == expected(NOW))
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("429")])
@@ -200,7 +200,7 @@ def test_eight_refusals_in_a_row_are_survived(name: str, database: Path) -> None
         error = failure_of(api, database, max_retries=retries)
         asked = len(api.requests)
 
-    count_trial("faults", error is None, asked == 5 + 24, held(database) == told(NOW))
+    count_trial("faults", error is None, asked == 5 + 24, held(database) == expected(NOW))
 
 
 @pytest.mark.parametrize("name", IN_PROCESSES)
@@ -226,5 +226,5 @@ def test_a_fault_in_a_process_of_its_own(name: str, database: Path) -> None:
         is_for_the_user(complaint(failed)),
         kept,
         error is None,
-        held(database) == told(NOW),
+        held(database) == expected(NOW),
     )

@@ -16,7 +16,7 @@ from support.fault_trials import NOW, PAGE_SIZE
 from support.faulty_api import FaultyApi, late, refusal
 from support.killed_command import DRIVER
 from support.prepared_process import COMMAND, PreparedProcess
-from support.syncs import access, complaint, environment, held, run, sync_once, tally, told
+from support.syncs import access, complaint, environment, expected, held, run, sync_once, tally
 from telnyx_jobs.cli.process import STOP_SECONDS
 from telnyx_jobs.destinations.duckdb_file import Place
 
@@ -62,7 +62,7 @@ def _next_is_exact(database: Path) -> bool:
     """Whether the file is exact after one more sync, and nothing lies about."""
     with FaultyApi(NOW) as api:
         sync_once(api, database, page_size=PAGE_SIZE)
-    return held(database) == told(NOW) and _left(database) == {"lock", "runs.jsonl"}
+    return held(database) == expected(NOW) and _left(database) == {"lock", "runs.jsonl"}
 
 
 def _until(condition: Callable[[], object]) -> None:
@@ -95,7 +95,7 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
             time.sleep(chance.uniform(0, 1.1) * whole_run)
             process.kill()
             process.wait()
-        is_whole = database.read_bytes() == before or held(database) == told(NOW)
+        is_whole = database.read_bytes() == before or held(database) == expected(NOW)
         # each fourth one is looked after; the others leave their leftovers to the next
         lost += not is_whole or (number % 4 == 3 and not _next_is_exact(database))
     lost += not _next_is_exact(database)
@@ -144,7 +144,9 @@ def test_a_kill_at_a_step_loses_nothing(step: str, is_after: str, database: Path
     is_new = place > PUBLISHED_FROM or (place == PUBLISHED_FROM and is_after == "after")
     is_published = step == "publish" and is_after == "after"
     as_promised = (
-        held(database) == told(NOW) if is_new or is_published else database.read_bytes() == before
+        held(database) == expected(NOW)
+        if is_new or is_published
+        else database.read_bytes() == before
     )
     survived = code == -signal.SIGKILL and as_promised and _next_is_exact(database)
     tally("kills", lost=not survived)
@@ -162,7 +164,7 @@ def test_a_killed_sweep_is_not_read_again(tmp_path: Path) -> None:
         done = run(tmp_path, "sync", *OPTIONS, environ=access(api))
         asked = len(api.requests)
 
-    is_exact = done.returncode == 0 and held(database) == told(NOW)
+    is_exact = done.returncode == 0 and held(database) == expected(NOW)
     tally("kills", lost=not is_exact)
     assert is_exact
     assert asked < 8
@@ -258,8 +260,8 @@ def test_signals_at_any_moment(database: Path) -> None:
             seconds, _ = _stopped(process, signal.SIGTERM)
         is_right = (
             database.read_bytes() == before
-            if process.returncode == 75 and held(database) != told(NOW)
-            else held(database) == told(NOW)
+            if process.returncode == 75 and held(database) != expected(NOW)
+            else held(database) == expected(NOW)
         )
         lost += not (process.returncode in (0, 75) and seconds < 5 and is_right)
         database.unlink()
@@ -325,7 +327,7 @@ def test_syncs_that_may_wait_all_work(count: int, database: Path) -> None:
         codes = [process.completed(90).returncode for process in processes]
 
     assert codes == [0] * count
-    assert held(database) == told(NOW)
+    assert held(database) == expected(NOW)
     lines = Place(database).runs.read_text().splitlines()
     assert [json.loads(line)["exit_code"] for line in lines] == [0] * count
 

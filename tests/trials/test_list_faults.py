@@ -21,9 +21,9 @@ from support.faulty_api import (
 )
 from support.syncs import (
     Json,
+    expected,
     held,
     rows,
-    told,
 )
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.source import extraction as extraction_module
@@ -53,7 +53,7 @@ def test_an_empty_page(lasts: bool, database: Path) -> None:
     if lasts:
         count_trial("faults", code_of(error) == 65, database.read_bytes() == before)
     else:
-        count_trial("faults", error is None, held(database) == told(NOW))
+        count_trial("faults", error is None, held(database) == expected(NOW))
 
 
 def test_a_page_that_repeats(database: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_page_that_repeats(database: Path) -> None:
     with FaultyApi(NOW, {1: whole(200, first_page), 4: whole(200, first_page)}) as api:
         error = failure_of(api, database)
 
-    count_trial("faults", error is None, held(database) == told(NOW))
+    count_trial("faults", error is None, held(database) == expected(NOW))
 
 
 def test_pages_that_go_on_repeating(database: Path) -> None:
@@ -83,7 +83,7 @@ def test_meta_that_is_stuck(database: Path) -> None:
     with FaultyApi(NOW, otherwise=_with_meta(lambda _: meta)) as api:
         error = failure_of(api, database, scope=Scope(full=True))
 
-    count_trial("faults", error is None, held(database) == told(NOW))
+    count_trial("faults", error is None, held(database) == expected(NOW))
 
 
 def test_total_pages_that_shrink(database: Path) -> None:
@@ -92,7 +92,7 @@ def test_total_pages_that_shrink(database: Path) -> None:
     with FaultyApi(NOW, otherwise=shrinking) as api:
         error = failure_of(api, database, scope=Scope(full=True))
 
-    count_trial("faults", error is None, held(database) == told(NOW))
+    count_trial("faults", error is None, held(database) == expected(NOW))
 
 
 def test_the_right_content_of_a_wrong_type(database: Path) -> None:
@@ -100,7 +100,7 @@ def test_the_right_content_of_a_wrong_type(database: Path) -> None:
     with FaultyApi(NOW, otherwise=wrong_type) as api:
         error = failure_of(api, database)
 
-    count_trial("faults", error is None, held(database) == told(NOW))
+    count_trial("faults", error is None, held(database) == expected(NOW))
 
 
 def test_an_open_job_that_is_gone(database: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_open_job_that_is_gone(database: Path) -> None:
         "faults",
         error is None,
         missing == [(NOW[-1]["id"],)],
-        held(database) == told([*NOW[:-1], BEFORE[-1]]),
+        held(database) == expected([*NOW[:-1], BEFORE[-1]]),
     )
 
 
@@ -160,4 +160,4 @@ def test_a_clock_that_steps_back(database: Path, monkeypatch: pytest.MonkeyPatch
         f"select min(observed_at) from telnyx_raw.jobs where id in ('{NOW[0]['id']}', "
         f"'{NOW[-1]['id']}')",
     )
-    count_trial("faults", error is None, held(database) == told(NOW), observed > latest)
+    count_trial("faults", error is None, held(database) == expected(NOW), observed > latest)

@@ -20,8 +20,8 @@ from support.syncs import (
     command,
     complaint,
     environment,
+    expected,
     held,
-    told,
 )
 
 
@@ -56,7 +56,7 @@ def test_an_output_that_nobody_reads(stream: str, database: Path) -> None:
 
     said = (done.stdout or "") + (done.stderr or "")
     count_trial(
-        "faults", done.returncode == 0, "Traceback" not in said, held(database) == told(NOW)
+        "faults", done.returncode == 0, "Traceback" not in said, held(database) == expected(NOW)
     )
 
 
