@@ -1,4 +1,4 @@
-"""The DAG in a real Airflow, in an environment of its own, with SQLite for its metadata."""
+"""The DAG in a real Airflow, in its own environment, with SQLite for its metadata."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def test_a_run_beside_another_sync_is_skipped(airflow: Airflow) -> None:
 
 
 def test_runs_are_neither_caught_up_with_nor_overlap(airflow: Airflow) -> None:
-    """Airflow has the DAG with one run at a time, no catch-up, every quarter of an hour."""
+    """Airflow has the DAG with one run at a time, no catch-up, every 15 minutes."""
     airflow.run("dags", "reserialize")
     printed = airflow.run("dags", "details", "telnyx_jobs", "--output", "plain")
 

@@ -103,7 +103,7 @@ def test_a_sync_in_the_container(image: Image, volume: Path) -> None:
 
 
 def test_compose_syncs_again_and_again(image: Image, volume: Path, tmp_path: Path) -> None:
-    """The compose file's command syncs, waits, syncs again, and stops when it is told to."""
+    """The compose file's command syncs, waits, syncs again, and stops on a signal."""
     service = yaml.safe_load(COMPOSE.read_text())["services"]["telnyx-jobs"]
     (script,) = service["command"]
     # $$ is compose's way to write $
@@ -130,7 +130,7 @@ def test_compose_syncs_again_and_again(image: Image, volume: Path, tmp_path: Pat
 
 
 def test_the_core_is_small(image: Image) -> None:
-    """What is installed takes 420 MB at most, bytecode not counted."""
+    """The installed packages take 420 MB at most, without bytecode."""
     sizes = {
         path: path.stat().st_size
         for path in (image.root / "opt/telnyx-jobs").rglob("*")

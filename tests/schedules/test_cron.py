@@ -11,7 +11,7 @@ from support.syncs import api_of, job, rows
 
 
 def entry(root: Path) -> tuple[str, str]:
-    """When and what: the one line of the crontab that is no comment."""
+    """When and what: the one line of the crontab that is not a comment."""
     lines = [line for line in moved("cron/crontab", root).splitlines() if not line.startswith("#")]
     (line,) = lines
     *times, command = line.split(maxsplit=5)
@@ -19,7 +19,7 @@ def entry(root: Path) -> tuple[str, str]:
 
 
 def run_by_cron(root: Path, base_url: str) -> subprocess.CompletedProcess[str]:
-    """The command in the poor environment that cron gives."""
+    """The command in the minimal environment that cron provides."""
     _, command = entry(root)
     # cron would make an end of line of it
     assert "%" not in command
@@ -34,14 +34,14 @@ def run_by_cron(root: Path, base_url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_runs_every_quarter_of_an_hour(tmp_path: Path) -> None:
-    """The next four times are a quarter of an hour apart, off the full hour."""
+    """The next four times are 15 minutes apart, off the full hour."""
     times = croniter(entry(tmp_path)[0], datetime(2026, 11, 23, 10, tzinfo=UTC))
 
     assert [times.get_next(datetime).minute for _ in range(4)] == [7, 22, 37, 52]
 
 
 def test_a_run_that_succeeds_is_silent(tmp_path: Path) -> None:
-    """cron's command fills the file from an empty environment and prints nothing to be mailed."""
+    """cron's command fills the file from an empty environment and prints nothing to mail."""
     with api_of([job(1)]) as api:
         root = installed(tmp_path, api.key)
         done = run_by_cron(root, api.url)

@@ -1,4 +1,4 @@
-"""The definitions in a real Dagster, in an environment of its own."""
+"""The definitions in a real Dagster, in its own environment."""
 
 import json
 import os
@@ -15,7 +15,7 @@ DAGSTER = "1.13.29"
 
 
 class Dagster:
-    """A Dagster with these definitions and a home of its own."""
+    """A Dagster with these definitions and its own home."""
 
     def __init__(self, folder: Path) -> None:
         self.root = installed(folder, "")
@@ -77,7 +77,7 @@ def test_beside_another_sync_nothing_is_materialized(dagster: Dagster) -> None:
 
 
 def test_a_sync_that_fails_fails_the_run_at_once(dagster: Dagster) -> None:
-    """A refused key is a failed run with the exit code, not tried again."""
+    """A refused key is a failed run with the exit code, without a retry."""
     with api_of([]) as api:
         done = dagster.materialize(api.url, "KEY_refused")
 

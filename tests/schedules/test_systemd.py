@@ -26,7 +26,7 @@ def units(tmp_path: Path) -> Path:
 
 
 def analyze(*arguments: str, folder: Path) -> str:
-    """What systemd-analyze prints on stdout; it must agree, and find nothing to warn of."""
+    """What systemd-analyze prints on stdout; it must succeed without a warning."""
     done = subprocess.run(
         ["systemd-analyze", *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -58,7 +58,7 @@ def test_the_service_is_hardened(units: Path) -> None:
 
 
 def test_the_timer_elapses_every_quarter_of_an_hour(units: Path) -> None:
-    """The timer's next four times are a quarter of an hour apart, off the full hour."""
+    """The timer's next four times are 15 minutes apart, off the full hour."""
     calendar = setting(units / UNITS[1], "Timer", "OnCalendar")
     printed = analyze(
         *("calendar", "--iterations=4", "--base-time=2026-11-23 10:00:00 UTC", calendar),

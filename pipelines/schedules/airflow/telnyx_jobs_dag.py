@@ -1,4 +1,4 @@
-"""The sync as an Airflow 3 DAG: one task, which runs the command from an environment of its own.
+"""The sync as an Airflow 3 DAG: one task, which runs the command from its own environment.
 
 The key is the password of the connection `telnyx`, so Airflow keeps it out of its logs.
 """
@@ -13,7 +13,7 @@ with DAG(
     description="Bring the Telnyx phone-number jobs in DuckDB up to date",
     schedule="7-59/15 * * * *",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    # a sync brings everything up to date, whichever moment it was planned for
+    # a sync brings everything up to date, whatever time it was planned for
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=2)},
@@ -26,9 +26,9 @@ with DAG(
             "TELNYX_JOBS_DATABASE": "/var/lib/telnyx-jobs/telnyx_jobs.duckdb",
         },
         append_env=True,
-        # to be tried again later: the next run goes on
+        # retry later: the next run continues
         skip_on_exit_code=75,
-        # the last line need not be the summary, which `status --json` tells at any time
+        # the last line may not be the summary; `status --json` prints it at any time
         do_xcom_push=False,
         execution_timeout=timedelta(hours=12),
     )

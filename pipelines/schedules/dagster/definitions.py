@@ -1,7 +1,6 @@
 """The sync as a Dagster asset: the published file, with the summary of each run as its metadata.
 
-The command runs from an environment of its own, with the variables that Dagster runs with:
-TELNYX_API_KEY among them.
+The command runs from its own environment, with Dagster's variables, TELNYX_API_KEY among them.
 """
 
 import json
@@ -15,7 +14,7 @@ DATABASE = "/var/lib/telnyx-jobs/telnyx_jobs.duckdb"
 TRY_AGAIN_LATER = 75
 
 
-# nothing is materialized when another sync is at work, or when the API asks to wait
+# nothing is materialized if another sync is running, or the API asks to wait
 @dg.asset(
     output_required=False,
     pool="telnyx_jobs",
@@ -30,11 +29,11 @@ def telnyx_jobs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRes
         check=False,
     )
     if done.returncode == TRY_AGAIN_LATER:
-        context.log.warning("to be tried again later: the next run goes on")
+        context.log.warning("retry later: the next run continues")
     elif done.returncode:
         raise dg.Failure(
             f"telnyx-jobs sync ended with exit code {done.returncode}: see its stderr",
-            # 69: the API cannot be reached; with any other a person is needed
+            # 69: the API cannot be reached; any other code needs a person
             allow_retries=done.returncode == 69,
         )
     else:
