@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,26 @@ from rich.console import Console
 
 from support.browser import axe_source, chromium
 from support.syncs import EPOCH, Json, api_of, error, failure, job, numbers, run, sync_once, text
+from telnyx_jobs.demo_api import Account
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.report.figures import Freshness, read_report
-from telnyx_jobs.report.html import write_html
+from telnyx_jobs.report.charts import charts_of
+from telnyx_jobs.report.figures import Day, Freshness, read_report
+from telnyx_jobs.report.html import html_page, write_html
 from telnyx_jobs.report.text import text_page
 
 PHONE, DESKTOP = 360, 1280
 THEMES = ("light", "dark")
+DEMO_DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 SMALL_PAGE = """\
 telnyx_jobs.duckdb: what fails, how often, since when
 Synced 2026-01-03 00:00 UTC, 5 min before this report. All times are UTC.
-jobs                3
-  open              1, 1 overdue
-operations settled  6
-  failed            3
-failure rate        50.00%
+jobs                   3
+  open                 1, 1 overdue
+operations settled     6
+  failed               3
+failure rate           50.00%
+numbers still failing  2
 numbers without an answer in a finished job: 1
 
 Failure rate by error code
@@ -130,6 +134,13 @@ def hostile_html(hostile: Path) -> Path:
     return _written(hostile)
 
 
+@pytest.fixture(scope="module")
+def demo_html(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo account's page."""
+    folder = tmp_path_factory.mktemp("demo")
+    return _written(published(folder, Account().jobs(DEMO_DAY)))
+
+
 def test_the_page_for_a_terminal(small: Path) -> None:
     """A small account's page shows each figure of the views, character by character."""
     read_at = EPOCH + timedelta(days=2, minutes=5)
@@ -171,7 +182,7 @@ def test_no_text_drives_the_terminal_or_widens_the_page(hostile: Path) -> None:
 
     assert max(map(len, page.splitlines())) <= 100
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page) == []
-    assert page.count("and 20 more") == 3
+    assert page.count("and 20 more rows") == 3
 
 
 def test_the_command_prints_the_page(small: Path) -> None:
@@ -325,6 +336,65 @@ def test_each_chart_tells_what_it_shows(width: int, html: Path, browser: Browser
     assert "Most frequent: 10015 title 10015, 33.33%." in " ".join(names[1].split())
 
 
+def test_a_thin_day_sets_no_axis(small: Path) -> None:
+    """A day with few operations is pale, is not called the highest, and flattens no other day."""
+    report = read_report(small, datetime.now(UTC))
+    days = [Day(date(2026, 1, n), "t", settled=100, failed=2) for n in range(1, 10)]
+    thin = Day(date(2026, 1, 10), "t", settled=1, failed=1)
+    chart, *_ = charts_of(replace(report, days=[*days, thin]))
+
+    assert "The highest day is 2026-01-01, 2.00%. Pale: days with fewer than 20" in (
+        chart.description
+    )
+    shown = re.findall(r">([0-9.]+%)<", chart.svgs["wide"])
+    assert {float(label.rstrip("%")) for label in shown} == {0, 0.5, 1, 1.5, 2}
+
+
+def test_rows_are_not_called_numbers(tmp_path: Path) -> None:
+    """A number that fails in jobs of two types is one number, in a table of two rows."""
+    failed = [failure(1, error("10015", "/tags"))]
+    jobs = [job(n, type=f"type_{n}", failed_operations=failed) for n in (1, 2)]
+    page = html_page(read_report(published(tmp_path, jobs), datetime.now(UTC)))
+
+    assert "<dt>numbers still failing</dt><dd>1</dd>" in page
+    assert re.search(r"Numbers still failing</h2>\s*<p class=\"dim\">2 rows<", page)
+
+
+def test_a_wide_window_shows_each_column(demo_html: Path, browser: Browser) -> None:
+    """At 1,280 pixels no table of the demo account scrolls sideways."""
+    page = _opened(browser, demo_html)
+
+    assert [box for box in _boxes(page) if box["scrollWidth"] > box["clientWidth"]] == []
+
+
+def test_a_phone_shows_the_rate_beside_the_pointer(demo_html: Path, browser: Browser) -> None:
+    """On a phone the rate stands in the window, beside code and pointer, before any scrolling."""
+    page = _opened(browser, demo_html, width=PHONE)
+    for name in ("By pointer", "By error code and pointer"):
+        table = page.get_by_role("table", name=name, exact=True)
+        edge = table.get_by_role("button", name="rate", exact=True).bounding_box()
+        assert edge is not None
+        assert edge["x"] + edge["width"] <= PHONE
+
+
+def test_a_table_says_that_it_scrolls(demo_html: Path, browser: Browser) -> None:
+    """Tables with more than their box shows say so, the others do not."""
+    page = _opened(browser, demo_html)
+    said = [hint.is_visible() for hint in page.locator(".hint").all()]
+
+    assert said == [box["scrollHeight"] > box["clientHeight"] for box in _boxes(page)]
+    assert set(said) == {True, False}
+
+
+def test_print_has_every_row(demo_html: Path, browser: Browser) -> None:
+    """On paper no table is cut, and no hint asks to scroll."""
+    page = _opened(browser, demo_html)
+    page.emulate_media(media="print")
+
+    assert [box for box in _boxes(page) if box["scrollHeight"] > box["clientHeight"]] == []
+    assert not any(hint.is_visible() for hint in page.locator(".hint").all())
+
+
 def _written(database: Path) -> Path:
     file = database.with_suffix(".html")
     write_html(read_report(database, datetime.now(UTC)), file)
@@ -335,6 +405,14 @@ def _opened(browser: Browser, file: Path, *, width: int = DESKTOP, theme: Any = 
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
     page.goto(file.as_uri())
     return page
+
+
+def _boxes(page: Page) -> list[dict[str, int]]:
+    """The sizes of each table's box, and of what is in it, in pixels."""
+    names = "clientHeight, clientWidth, scrollHeight, scrollWidth"
+    script = f"boxes => boxes.map(({{{names}}}) => ({{{names}}}))"
+    sizes: list[dict[str, int]] = page.locator(".scroll").evaluate_all(script)
+    return sizes
 
 
 def _colours(page: Page) -> list[str]:

@@ -4,9 +4,11 @@ Colours are CSS variables, so one page suits light and dark. Each chart is drawn
 window and for a phone, because one that is only scaled down is unreadable.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from math import ceil
+from statistics import median
 from typing import Any
 
 import altair as alt
@@ -16,6 +18,9 @@ from telnyx_jobs.report.figures import Failures, Listed, Report, code_of, percen
 
 DAYS = 90
 """Days in the chart of days, up to the newest."""
+_THIN = 0.2
+"""A day with less than this share of the median day's operations is pale, and sets no axis."""
+_HEADROOM = 1.05
 _CODES = 15
 _JOB_TYPES = 4
 """Job types with their own colour; the others share one."""
@@ -36,7 +41,7 @@ class Size:
     is_wide: bool
 
 
-WIDE = Size("wide", plot=560, label=270, letters=44, codes=15, pointers=12, is_wide=True)
+WIDE = Size("wide", plot=650, label=270, letters=44, codes=15, pointers=12, is_wide=True)
 NARROW = Size("narrow", plot=180, label=112, letters=17, codes=6, pointers=8, is_wide=False)
 
 
@@ -65,50 +70,74 @@ def _days_chart(report: Report) -> Chart:
     newest = max(day.day for day in report.days)
     days = [day for day in report.days if day.day > newest - timedelta(days=DAYS)]
     names = _names_of_types(report)
-    settled: dict[Any, int] = {}
-    for day in days:
-        settled[day.day] = settled.get(day.day, 0) + day.settled
+    shown = list(dict.fromkeys(names.values()))
+    settled = _summed((day.day, day.settled) for day in days)
+    failed = _summed((day.day, day.failed) for day in days)
+    few = median(settled.values()) * _THIN
+    rates = {day: failed[day] / settled[day] for day in settled}
+    usual = {day: rate for day, rate in rates.items() if settled[day] >= few}
+    worst = max(usual, key=lambda day: usual[day])
     values = [
         {
             "day": day.day.isoformat(),
             "type": names[day.job_type],
             "rate": day.failed / settled[day.day],
+            "is_thin": day.day not in usual,
         }
         for day in days
     ]
-    shown = list(dict.fromkeys(names.values()))
-    worst = max(settled, key=lambda day: sum(d.failed for d in days if d.day == day) / settled[day])
 
     def draw(size: Size) -> Any:
-        return (
-            _chart_of(values)
-            .mark_bar(binSpacing=1)
-            .encode(
-                x=alt.X(
-                    "utcyearmonthdate(day):T",
-                    title=None,
-                    scale=alt.Scale(type="utc"),
-                    axis=alt.Axis(format="%-d %b", tickCount=8 if size.is_wide else 3),
-                ),
-                y=alt.Y("sum(rate):Q", title=None, axis=alt.Axis(format=".0%", tickCount=4)),
-                color=alt.Color(
-                    "type:N",
-                    title=None,
-                    scale=alt.Scale(domain=shown, range=_colours("type", len(shown))),
-                    legend=None,
-                ),
-            )
-            .properties(width=size.plot + (size.label if size.is_wide else 90), height=200)
-        )
+        return _days_drawn(values, shown, usual[worst] or 1, size)
 
+    pale = f" Pale: days with fewer than {ceil(few):,} settled operations."
+    cut = " Bars that reach the top edge are cut off."
     return _chart(
         "Failure rate per day",
         f"Failed operations as a share of all that settled in jobs last changed on that UTC day, "
-        f"stacked by job type, {min(settled):%Y-%m-%d} to {newest:%Y-%m-%d}; "
-        f"the highest day is {worst:%Y-%m-%d}.",
+        f"stacked by job type, {min(settled):%Y-%m-%d} to {newest:%Y-%m-%d}. The highest day is "
+        f"{worst:%Y-%m-%d}, {percent(usual[worst])}."
+        + (pale if len(usual) < len(rates) else "")
+        + (cut if max(rates.values()) > usual[worst] * _HEADROOM else ""),
         draw,
         shown,
     )
+
+
+def _days_drawn(values: list[dict[str, Any]], types: list[str], top: float, size: Size) -> Any:
+    """The stacked bars, up to a little above the rate `top`."""
+    return (
+        _chart_of(values)
+        .mark_bar(binSpacing=1, clip=True)
+        .encode(
+            x=alt.X(
+                "utcyearmonthdate(day):T",
+                title=None,
+                scale=alt.Scale(type="utc"),
+                axis=alt.Axis(format="%-d %b", tickCount=8 if size.is_wide else 3),
+            ),
+            y=alt.Y(
+                "sum(rate):Q",
+                title=None,
+                scale=alt.Scale(domain=[0, top * _HEADROOM], nice=False),
+                axis=alt.Axis(format="~%", tickCount=4),
+            ),
+            color=alt.Color(
+                "type:N",
+                scale=alt.Scale(domain=types, range=_colours("type", len(types))),
+                legend=None,
+            ),
+            opacity=alt.condition("datum.is_thin", alt.value(0.35), alt.value(1)),
+        )
+        .properties(width=size.plot + (size.label if size.is_wide else 90), height=200)
+    )
+
+
+def _summed(figures: Iterable[tuple[date, int]]) -> dict[date, int]:
+    sums: dict[date, int] = {}
+    for day, figure in figures:
+        sums[day] = sums.get(day, 0) + figure
+    return sums
 
 
 def _names_of_types(report: Report) -> dict[str | None, str]:

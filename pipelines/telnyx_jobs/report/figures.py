@@ -31,6 +31,8 @@ class Totals:
     overdue: int
     unanswered: int
     """Numbers asked for in a finished job that no operation answers."""
+    failing_numbers: int
+    """Phone numbers whose newest settled operation failed, in any type of job."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,11 @@ _TOTALS = """
         cast(coalesce(sum(failed_count), 0) as bigint),
         cast(sum(failed_count) as double) / nullif(sum(settled_count), 0),
         count(*) filter (where is_overdue),
-        (select count(*) from telnyx.unaccounted_phone_numbers)
+        (select count(*) from telnyx.unaccounted_phone_numbers),
+        (
+            select count(distinct coalesce(phone_number_id, phone_number))
+            from telnyx.failing_phone_numbers
+        )
     from telnyx.jobs
 """
 _FRESHNESS = """

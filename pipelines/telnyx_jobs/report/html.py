@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from tempfile import NamedTemporaryFile
 from typing import Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from telnyx_jobs.errors import CannotWrite
 from telnyx_jobs.report.charts import charts_of
@@ -27,6 +29,8 @@ from telnyx_jobs.report.figures import (
     pointer_of,
     remarks_of,
 )
+
+_BREAKS = re.compile(r"(?<=.[/_])(?=.)")
 
 
 class Column(NamedTuple):
@@ -50,6 +54,13 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     total: int
+
+    @property
+    def counted(self) -> str:
+        """How many rows there are, and how many of them the page has."""
+        if len(self.rows) < self.total:
+            return f"the first {len(self.rows):,} of {self.total:,} rows"
+        return "1 row" if self.total == 1 else f"{self.total:,} rows"
 
 
 def write_html(report: Report, file: Path) -> int:
@@ -86,6 +97,7 @@ def html_page(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["csp_hash"] = _csp_hash
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html").render(
         report=report,
         freshness=freshness_of(report),
@@ -100,6 +112,11 @@ def html_page(report: Report) -> str:
 def _csp_hash(script: str) -> str:
     """The hash that a content security policy allows: no other script may run."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _breakable(text: str) -> Markup:
+    """The text as markup that may break after a slash or an underscore: pointers have no spaces."""
+    return Markup(_BREAKS.sub("<wbr>", str(escape(text))))
 
 
 def _tables(report: Report) -> Iterator[Table]:

@@ -79,13 +79,14 @@ def _totals(report: Report) -> Table:
     table.add_row("operations settled", f"{totals.settled:,}")
     table.add_row("  failed", f"{totals.failed:,}")
     table.add_row("failure rate", Text(percent(totals.failure_rate), style="bold"))
+    table.add_row("numbers still failing", f"{totals.failing_numbers:,}")
     return table
 
 
 def _section(title: str, listed: Listed[Any], table: Table) -> Group:
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), table]
     if listed.total > TOP:
-        parts.append(Text(f"and {listed.total - TOP:,} more", style="dim"))
+        parts.append(Text(f"and {listed.total - TOP:,} more rows", style="dim"))
     return Group(*parts)
 
 
