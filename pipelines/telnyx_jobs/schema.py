@@ -14,6 +14,9 @@ Type = Literal["text", "timestamp", "bigint", "double", "bool", "json"]
 MARKER = "_dlt_deleted"
 ROW_HASH = "_dlt_row_hash"
 
+FINAL_STATUSES = ("completed", "failed", "expired")
+"""Statuses after which a job does not change; any other, also an unknown one, is open."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -3,62 +3,20 @@ create or replace view telnyx.failure_rates_by_error_code as
 
 with
 
-jobs as (
-    select
-        job_id,
-        updated_at,
-        settled_count
-    from telnyx.jobs
-),
-
-failed_operations as (
-    select
-        job_id,
-        position,
-        phone_number_id,
-        phone_number
-    from telnyx_raw.job_operations
-    where outcome = 'failed'
-),
-
-errors as (
-    select
+-- Distinct: an operation counts once per code, however many errors it carries.
+failures as (
+    select distinct
         job_id,
         operation_position,
-        code as error_code,
-        title as error_title
-    from telnyx_raw.job_operation_errors
+        coalesce(phone_number_id, phone_number) as phone_number_key,
+        failed_at,
+        error_code
+    from telnyx.failures
 ),
 
 settled as (
     select cast(sum(settled_count) as bigint) as settled_operation_count
-    from jobs
-),
-
--- Distinct: an operation counts once per code, however many errors it carries.
-error_codes as (
-    select distinct
-        job_id,
-        operation_position,
-        error_code
-    from errors
-),
-
--- Left join: a failed operation without any error keeps a row.
-failures as (
-    select
-        failed_operations.job_id,
-        failed_operations.position,
-        jobs.updated_at as job_updated_at,
-        coalesce(failed_operations.phone_number_id, failed_operations.phone_number)
-            as phone_number_key,
-        error_codes.error_code
-    from failed_operations
-    left join jobs on failed_operations.job_id = jobs.job_id
-    left join error_codes
-        on
-            failed_operations.job_id = error_codes.job_id
-            and failed_operations.position = error_codes.operation_position
+    from telnyx.jobs
 ),
 
 counted as (
@@ -67,20 +25,20 @@ counted as (
         count(*) as failed_operation_count,
         count(distinct job_id) as job_count,
         count(distinct phone_number_key) as phone_number_count,
-        min(job_updated_at) as first_failed_at,
-        max(job_updated_at) as last_failed_at
+        min(failed_at) as first_failed_at,
+        max(failed_at) as last_failed_at
     from failures
     group by error_code
 ),
 
 title_counts as (
     select
-        error_code,
-        error_title,
+        code as error_code,
+        title as error_title,
         count(*) as error_count
-    from errors
-    where error_title is not null
-    group by error_code, error_title
+    from telnyx_raw.job_operation_errors
+    where title is not null
+    group by code, title
 ),
 
 ranked_titles as (
@@ -94,21 +52,25 @@ ranked_titles as (
     from title_counts
 ),
 
-rated as (
+final as (
     select
         counted.error_code,
         ranked_titles.error_title,
         counted.failed_operation_count,
         settled.settled_operation_count,
-        cast(counted.failed_operation_count as double)
-        / nullif(settled.settled_operation_count, 0) as failure_rate,
+        telnyx.rate(
+            counted.failed_operation_count, settled.settled_operation_count
+        ) as failure_rate,
         counted.job_count,
         counted.phone_number_count,
         counted.first_failed_at,
         counted.last_failed_at,
-        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
-        3.841458820694124
-        / nullif(cast(settled.settled_operation_count as double), 0) as wilson_weight
+        telnyx.wilson_low(
+            counted.failed_operation_count, settled.settled_operation_count
+        ) as failure_rate_low,
+        telnyx.wilson_high(
+            counted.failed_operation_count, settled.settled_operation_count
+        ) as failure_rate_high
     from counted
     cross join settled
     left join ranked_titles
@@ -116,34 +78,6 @@ rated as (
             -- the row without a code may have a title too
             counted.error_code is not distinct from ranked_titles.error_code
             and ranked_titles.title_rank = 1
-),
-
-final as (
-    select
-        error_code,
-        error_title,
-        failed_operation_count,
-        settled_operation_count,
-        failure_rate,
-        job_count,
-        phone_number_count,
-        first_failed_at,
-        last_failed_at,
-        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
-        -- bound of 0 exactly, no success a high bound of 1
-        2 * failure_rate * failure_rate
-        / (
-            2 * failure_rate
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_low,
-        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
-        / (
-            2 * (1 - failure_rate)
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_high
-    from rated
 )
 
 select * from final;

@@ -13,12 +13,14 @@ jobs as (
     from telnyx.jobs
 ),
 
-failed_operations as (
+phone_number_counts as (
     select
-        job_id,
-        coalesce(phone_number_id, phone_number) as phone_number_key
-    from telnyx_raw.job_operations
-    where outcome = 'failed'
+        jobs.job_type,
+        count(distinct coalesce(failed.phone_number_id, failed.phone_number)) as phone_number_count
+    from telnyx_raw.job_operations as failed
+    left join jobs on failed.job_id = jobs.job_id
+    where failed.outcome = 'failed'
+    group by jobs.job_type
 ),
 
 counted as (
@@ -33,60 +35,28 @@ counted as (
     group by job_type
 ),
 
-phone_number_counts as (
-    select
-        jobs.job_type,
-        count(distinct failed_operations.phone_number_key) as phone_number_count
-    from failed_operations
-    left join jobs on failed_operations.job_id = jobs.job_id
-    group by jobs.job_type
-),
-
-rated as (
+final as (
     select
         counted.job_type,
         counted.failed_operation_count,
         counted.settled_operation_count,
-        cast(counted.failed_operation_count as double)
-        / nullif(counted.settled_operation_count, 0) as failure_rate,
+        telnyx.rate(
+            counted.failed_operation_count, counted.settled_operation_count
+        ) as failure_rate,
         counted.job_count,
         coalesce(phone_number_counts.phone_number_count, 0) as phone_number_count,
         counted.first_failed_at,
         counted.last_failed_at,
-        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
-        3.841458820694124
-        / nullif(cast(counted.settled_operation_count as double), 0) as wilson_weight
+        telnyx.wilson_low(
+            counted.failed_operation_count, counted.settled_operation_count
+        ) as failure_rate_low,
+        telnyx.wilson_high(
+            counted.failed_operation_count, counted.settled_operation_count
+        ) as failure_rate_high
     from counted
     left join phone_number_counts
         -- a job may lack its type
         on counted.job_type is not distinct from phone_number_counts.job_type
-),
-
-final as (
-    select
-        job_type,
-        failed_operation_count,
-        settled_operation_count,
-        failure_rate,
-        job_count,
-        phone_number_count,
-        first_failed_at,
-        last_failed_at,
-        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
-        -- bound of 0 exactly, no success a high bound of 1
-        2 * failure_rate * failure_rate
-        / (
-            2 * failure_rate
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_low,
-        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
-        / (
-            2 * (1 - failure_rate)
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_high
-    from rated
 )
 
 select * from final;

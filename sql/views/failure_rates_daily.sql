@@ -3,32 +3,22 @@ create or replace view telnyx.failure_rates_daily as
 
 with
 
+-- Days in UTC, whatever the time zone of the session.
 jobs as (
     select
-        job_id,
         job_type,
         settled_count,
-        -- the day in UTC, whatever the time zone of the session
         cast(updated_at at time zone 'UTC' as date) as day
     from telnyx.jobs
 ),
 
-failed_operations as (
+failures as (
     select
-        job_id,
-        position
-    from telnyx_raw.job_operations
-    where outcome = 'failed'
-),
-
-errors as (
-    select
-        errors.job_id,
-        errors.operation_position,
-        errors.code as error_code,
-        pointers.error_pointer_pattern
-    from telnyx_raw.job_operation_errors as errors
-    left join telnyx.error_pointers as pointers on errors.source_pointer = pointers.error_pointer
+        job_type,
+        error_code,
+        error_pointer_pattern,
+        cast(failed_at at time zone 'UTC' as date) as day
+    from telnyx.failures
 ),
 
 settled as (
@@ -40,34 +30,7 @@ settled as (
     group by day, job_type
 ),
 
--- Distinct: an operation counts once per code and pattern, however many errors it carries.
-error_kinds as (
-    select distinct
-        job_id,
-        operation_position,
-        error_code,
-        error_pointer_pattern
-    from errors
-),
-
--- Left join: a failed operation without any error keeps a row.
-failures as (
-    select
-        failed_operations.job_id,
-        failed_operations.position,
-        jobs.day,
-        jobs.job_type,
-        error_kinds.error_code,
-        error_kinds.error_pointer_pattern
-    from failed_operations
-    left join jobs on failed_operations.job_id = jobs.job_id
-    left join error_kinds
-        on
-            failed_operations.job_id = error_kinds.job_id
-            and failed_operations.position = error_kinds.operation_position
-),
-
-counted as (
+failed as (
     select
         day,
         job_type,
@@ -78,25 +41,20 @@ counted as (
     group by day, job_type, error_code, error_pointer_pattern
 ),
 
-rated as (
+counted as (
     select
-        counted.day,
-        counted.job_type,
-        counted.error_code,
-        counted.error_pointer_pattern,
-        counted.failed_operation_count,
-        settled.settled_operation_count,
-        cast(counted.failed_operation_count as double)
-        / nullif(settled.settled_operation_count, 0) as failure_rate,
-        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
-        3.841458820694124
-        / nullif(cast(settled.settled_operation_count as double), 0) as wilson_weight
-    from counted
+        failed.day,
+        failed.job_type,
+        failed.error_code,
+        failed.error_pointer_pattern,
+        failed.failed_operation_count,
+        settled.settled_operation_count
+    from failed
     inner join settled
         on
             -- a job may lack its time or its type
-            counted.day is not distinct from settled.day
-            and counted.job_type is not distinct from settled.job_type
+            failed.day is not distinct from settled.day
+            and failed.job_type is not distinct from settled.job_type
 ),
 
 final as (
@@ -107,22 +65,10 @@ final as (
         error_pointer_pattern,
         failed_operation_count,
         settled_operation_count,
-        failure_rate,
-        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
-        -- bound of 0 exactly, no success a high bound of 1
-        2 * failure_rate * failure_rate
-        / (
-            2 * failure_rate
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_low,
-        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
-        / (
-            2 * (1 - failure_rate)
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_high
-    from rated
+        telnyx.rate(failed_operation_count, settled_operation_count) as failure_rate,
+        telnyx.wilson_low(failed_operation_count, settled_operation_count) as failure_rate_low,
+        telnyx.wilson_high(failed_operation_count, settled_operation_count) as failure_rate_high
+    from counted
 )
 
 select * from final;

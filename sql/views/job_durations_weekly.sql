@@ -79,7 +79,7 @@ final as (
         p90_duration_seconds,
         max_duration_seconds,
         late_job_count,
-        cast(late_job_count as double) / nullif(estimated_job_count, 0) as late_rate,
+        telnyx.rate(late_job_count, estimated_job_count) as late_rate,
         operation_count,
         estimated_job_count
     from counted

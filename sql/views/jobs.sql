@@ -24,18 +24,9 @@ derived as (
     select
         *,
         -- an unknown status is still open: better watched too long than dropped too early
-        coalesce(status, '') not in ('completed', 'failed', 'expired') as is_open,
+        not telnyx.is_final(status) as is_open,
         coalesce(successful_count, 0) + coalesce(failed_count, 0) as settled_count
     from jobs
-),
-
-rated as (
-    select
-        *,
-        cast(coalesce(failed_count, 0) as double) / nullif(settled_count, 0) as failure_rate,
-        -- 3.84… is the square of 1.96, the normal distribution's quantile for 95 %
-        3.841458820694124 / nullif(cast(settled_count as double), 0) as wilson_weight
-    from derived
 ),
 
 final as (
@@ -52,7 +43,7 @@ final as (
         pending_count,
         failed_count,
         settled_count,
-        failure_rate,
+        telnyx.rate(coalesce(failed_count, 0), settled_count) as failure_rate,
         case
             when not is_open
                 then cast(date_diff('microsecond', created_at, updated_at) as double) / 1000000
@@ -60,21 +51,9 @@ final as (
         is_open and coalesce(estimated_completion_at < current_timestamp, false) as is_overdue,
         observed_at,
         missing_since,
-        -- Wilson score interval at 95 %, in the form where nothing cancels: no failure gives a low
-        -- bound of 0 exactly, no success a high bound of 1
-        2 * failure_rate * failure_rate
-        / (
-            2 * failure_rate
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_low,
-        1 - 2 * (1 - failure_rate) * (1 - failure_rate)
-        / (
-            2 * (1 - failure_rate)
-            + wilson_weight
-            + sqrt(wilson_weight * (wilson_weight + 4 * failure_rate * (1 - failure_rate)))
-        ) as failure_rate_high
-    from rated
+        telnyx.wilson_low(coalesce(failed_count, 0), settled_count) as failure_rate_low,
+        telnyx.wilson_high(coalesce(failed_count, 0), settled_count) as failure_rate_high
+    from derived
 )
 
 select * from final;

@@ -29,6 +29,10 @@ VIEWS = {
         " job_created_at job_updated_at error_code error_title error_detail error_pointer"
         " error_pointer_pattern error_parameter error_url"
     ),
+    "failures": (
+        "job_id operation_position phone_number_id phone_number job_type failed_at error_code"
+        " error_pointer_pattern"
+    ),
     "error_pointers": "error_pointer error_pointer_pattern error_count",
     "failure_rates_by_error_code": (
         "error_code error_title failed_operation_count settled_operation_count failure_rate"
@@ -75,7 +79,7 @@ VIEWS = {
         " open_jobs missing_jobs rejected_records rows unknown_fields new_failures retries"
         " throttled_seconds published database"
     ),
-    "data_dictionary": "relation column_name data_type description",
+    "data_dictionary": "relation column_name data_type description ordinal_position",
 }
 
 # the three rate views, and the columns each of them is keyed by

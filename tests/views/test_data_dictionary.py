@@ -6,8 +6,9 @@ from support.raw_account import VIEWS
 
 
 def test_data_dictionary_describes_every_column(con: DuckDBPyConnection) -> None:
-    """The dictionary lists columns with type and comment, not the loader's own."""
+    """It lists relations and their columns with comment and place, not the loader's own."""
     con.execute("comment on column telnyx_raw.job_phone_numbers.position is 'Place.'")
+    con.execute("comment on table telnyx_raw.job_phone_numbers is 'The numbers.'")
 
     listed = con.execute(
         """
@@ -17,10 +18,11 @@ def test_data_dictionary_describes_every_column(con: DuckDBPyConnection) -> None
         """
     ).fetchall()
     assert listed == [
-        ("telnyx_raw.job_phone_numbers", "job_id", "VARCHAR", None),
-        ("telnyx_raw.job_phone_numbers", "phone_number", "VARCHAR", None),
-        ("telnyx_raw.job_phone_numbers", "phone_number_id", "VARCHAR", None),
-        ("telnyx_raw.job_phone_numbers", "position", "BIGINT", "Place."),
+        ("telnyx_raw.job_phone_numbers", "job_id", "VARCHAR", None, 1),
+        ("telnyx_raw.job_phone_numbers", "phone_number", "VARCHAR", None, 4),
+        ("telnyx_raw.job_phone_numbers", "phone_number_id", "VARCHAR", None, 3),
+        ("telnyx_raw.job_phone_numbers", "position", "BIGINT", "Place.", 2),
+        ("telnyx_raw.job_phone_numbers", None, None, "The numbers.", 0),
     ]
 
     views = con.execute(
@@ -30,7 +32,9 @@ def test_data_dictionary_describes_every_column(con: DuckDBPyConnection) -> None
         """
     ).fetchall()
     assert set(views) == {
-        (f"telnyx.{view}", column) for view, columns in VIEWS.items() for column in columns.split()
+        (f"telnyx.{view}", column)
+        for view, columns in VIEWS.items()
+        for column in (None, *columns.split())
     }
 
     relations = con.execute("select distinct relation from telnyx.data_dictionary").fetchall()

@@ -1,9 +1,12 @@
 """The views carried from DuckDB to other warehouses, by sqlglot."""
 
+import re
 from pathlib import Path
 
 import pytest
 from sqlglot import ErrorLevel, exp, parse, parse_one
+
+from telnyx_jobs.views.dialects import carried_views, data_tests
 
 VIEWS = Path(__file__).parents[2] / "sql" / "views"
 
@@ -56,6 +59,16 @@ def test_view_is_carried_to_the_warehouse(view: str, warehouse: str) -> None:
     assert columns(statement) == columns(creation(view))
     # what the parser does not understand it keeps as a command
     assert not list(statement.find_all(exp.Command))
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+def test_macros_are_expanded(warehouse: str) -> None:
+    """No view and no data test of another warehouse calls a macro, as none can hold them."""
+    queries = [view.query.sql(warehouse) for view in carried_views(warehouse)]
+    queries += [sql for _, sql in data_tests(warehouse, lambda schema, name: f"{schema}.{name}")]
+
+    assert "sqrt" in "".join(queries).lower()
+    assert [sql for sql in queries if re.search(r"telnyx\W*\.\W*\w+\W*\(", sql)] == []
 
 
 @pytest.mark.parametrize("warehouse", sorted({*WAREHOUSES} - REPLACES_ONCE))

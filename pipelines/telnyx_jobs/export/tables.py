@@ -21,6 +21,7 @@ from telnyx_jobs.destinations.duckdb_file import connect
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.export.scripts import README, exported_columns, is_partitioned, spark_tables
 from telnyx_jobs.progress import Report
+from telnyx_jobs.quoting import literal
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, Table
 from telnyx_jobs.views.dialects import spark_views
 
@@ -71,7 +72,7 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
     """
     tables = {}
     with connect(database, read_only=True) as connection:
-        connection.execute(f"set temp_directory = {_quoted(str(part / 'spill'))}")
+        connection.execute(f"set temp_directory = {literal(str(part / 'spill'))}")
         # so that memory does not grow with the file: what does not fit is spilled
         connection.execute(f"set memory_limit = '{_MEMORY}'")
         # rows need no order of their own: each has its key
@@ -114,7 +115,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, select: str, target: Path, *opt
     """Write the rows of a query; gives their number."""
     given = ", ".join(("format parquet", "compression zstd", *options))
     try:
-        done = connection.execute(f"copy ({select}) to {_quoted(str(target))} ({given})")
+        done = connection.execute(f"copy ({select}) to {literal(str(target))} ({given})")
         ((rows,),) = done.fetchall()
     except (duckdb.BinderException, duckdb.CatalogException):
         raise BadConfiguration(
@@ -149,7 +150,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).splitlines()[0]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

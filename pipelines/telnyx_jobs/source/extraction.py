@@ -19,10 +19,11 @@ from telnyx_jobs.api.models import Page, Record, Rejected
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.errors import ApiUnavailable, BadConfiguration
 from telnyx_jobs.progress import Report
+from telnyx_jobs.schema import FINAL_STATUSES
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.source.changes import Changes
 from telnyx_jobs.source.counts import Counts
-from telnyx_jobs.source.loaded import FINISHED_STATUSES, Stored
+from telnyx_jobs.source.loaded import Stored
 from telnyx_jobs.source.page_cache import Found, Spool
 from telnyx_jobs.source.walk import Coverage, Span, Walk, stretch_of
 
@@ -164,7 +165,7 @@ class Extraction:
             for record, _ in spooled.found:
                 if isinstance(record, Record):
                     self._known_before.add(record.job_id)
-                    if record.job.status not in FINISHED_STATUSES:
+                    if record.job.status not in FINAL_STATUSES:
                         self._open_before.append(record.job_id)
             yield spooled.found
 

@@ -8,10 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from telnyx_jobs.api.models import ARRAYS
-from telnyx_jobs.schema import JOBS, LOADED, RAW_SCHEMA, REJECTED_RECORDS, ROW_HASH, SYNC_RUNS
+from telnyx_jobs.schema import (
+    FINAL_STATUSES,
+    JOBS,
+    LOADED,
+    RAW_SCHEMA,
+    REJECTED_RECORDS,
+    ROW_HASH,
+    SYNC_RUNS,
+)
 
-FINISHED_STATUSES = ("completed", "failed", "expired")
-"""Statuses after which a job does not change; any other, also an unknown one, is open."""
 _ASK_AGAIN = timedelta(days=7)
 """How long a job that vanished or could not be loaded is still asked for at each sync."""
 
@@ -71,9 +77,9 @@ class Stored:
         where, parameters = _of_types(job_types)
         return self._ids(
             f"select id from {_JOBS} "
-            f"where (status is null or status not in ({_marks(FINISHED_STATUSES)})) "
+            f"where (status is null or status not in ({_marks(FINAL_STATUSES)})) "
             f"and (missing_since is null or missing_since > ?){where} order by observed_at, id",
-            [*FINISHED_STATUSES, now - _ASK_AGAIN, *parameters],
+            [*FINAL_STATUSES, now - _ASK_AGAIN, *parameters],
         )
 
     def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:

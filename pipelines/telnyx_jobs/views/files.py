@@ -4,7 +4,8 @@ import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from telnyx_jobs.schema import VIEW_SCHEMA
+from telnyx_jobs.quoting import literal
+from telnyx_jobs.schema import FINAL_STATUSES, VIEW_SCHEMA
 
 
 def sql_folder() -> Path:
@@ -14,21 +15,39 @@ def sql_folder() -> Path:
 
 
 def view_statements() -> list[str]:
-    """The text of each view's file, a view after those it reads."""
-    texts = {
-        path.stem: path.read_text(encoding="utf-8")
-        for path in (sql_folder() / "views").glob("*.sql")
+    """What creates the macros, then the views with their comments, each after those it uses."""
+    return _ordered(macro_texts()) + _ordered(view_texts())
+
+
+def macro_texts() -> dict[str, str]:
+    """The statement of each macro by its name."""
+    statuses = ", ".join(map(literal, FINAL_STATUSES))
+    is_final = f"coalesce(status, '') in ({statuses})"
+    return _texts("macros") | {
+        "is_final": f"create or replace macro {VIEW_SCHEMA}.is_final(status) as ({is_final});"
     }
-    reads = {name: _views_read(text) - {name} for name, text in texts.items()}
-    return [texts[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def view_texts() -> dict[str, str]:
+    """The text of each view's file by its name."""
+    return _texts("views")
 
 
 def data_test_texts() -> dict[str, str]:
     """The query of each data test by its name; a query that returns rows has found a fault."""
-    paths = sorted((sql_folder() / "tests").glob("*.sql"))
+    return _texts("tests")
+
+
+def _texts(folder: str) -> dict[str, str]:
+    paths = sorted((sql_folder() / folder).glob("*.sql"))
     return {path.stem: path.read_text(encoding="utf-8") for path in paths}
 
 
-def _views_read(sql: str) -> set[str]:
+def _ordered(texts: dict[str, str]) -> list[str]:
+    uses = {name: _names_used(text) & texts.keys() - {name} for name, text in texts.items()}
+    return [texts[name] for name in TopologicalSorter(uses).static_order()]
+
+
+def _names_used(sql: str) -> set[str]:
     code = re.sub(r"--.*|'(?:[^']|'')*'", "", sql)
     return set(re.findall(rf"\b{VIEW_SCHEMA}\.(\w+)", code))

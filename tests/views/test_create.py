@@ -1,0 +1,150 @@
+"""The views on the dataset of somebody's own dlt pipeline."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+
+from support.exported_history import HOSTILE, assert_same
+from support.postgres import Server
+from support.raw_account import VIEWS, open_account
+from support.syncs import Json, error, failure, job
+from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.parsing import read_page
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.schema import LOADED, RAW_SCHEMA
+from telnyx_jobs.source.flatten import Observed, empty_tables, job_tables
+from telnyx_jobs.views.create import create_views
+
+MOMENT = datetime(2026, 11, 2, tzinfo=UTC)
+ONE = [*HOSTILE, job(20, failed_operations=[failure(1, error("one", "/one/7"))])]
+OTHER = [job(21, failed_operations=[failure(2, error("other", "/other"))])]
+EVERY = VIEWS.keys() - {"sync_runs"}
+OF_NOW = ("is_overdue", "age_seconds")
+
+
+def tables_of(jobs: Sequence[Json]) -> dict[str, Any]:
+    body = json.dumps({"data": jobs, "meta": {"total_pages": 1}}).encode()
+    records = [record for record in read_page(body).records if isinstance(record, Record)]
+    return job_tables([Observed(record, "", MOMENT) for record in records], marked=False)
+
+
+def load(pipeline: dlt.Pipeline, jobs: Sequence[Json]) -> None:
+    """Load every raw table, as a source of dlt does."""
+
+    @dlt.resource
+    def records() -> Iterator[Any]:
+        for name, rows in (empty_tables() | tables_of(jobs)).items():
+            table = next(each for each in LOADED if each.name == name)
+            hints: Any = {c.name: {"data_type": "json"} for c in table.columns if c.type == "json"}
+            made = dlt.mark.make_hints(table_name=name, columns=hints)
+            yield dlt.mark.with_hints(rows, made, create_table_variant=True)
+
+    pipeline.run(records(), loader_file_format="insert_values")
+
+
+def expected(jobs: Sequence[Json]) -> duckdb.DuckDBPyConnection:
+    """The same jobs in a database as syncs make it."""
+    con = open_account()
+    for name, rows in tables_of(jobs).items():
+        con.register("loaded", rows)
+        con.execute(f"insert into {RAW_SCHEMA}.{name} by name from loaded")
+    return con
+
+
+Execute = Callable[[str], list[tuple[Any, ...]]]
+Into = tuple[Callable[[str], dlt.Pipeline], Execute]
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
+    """Gives pipelines into datasets of one database, and queries it."""
+    if request.param == "postgres":
+        server: Server = request.getfixturevalue("postgres")
+        name = server.new_database()
+        destination: Any = dlt.destinations.postgres(server.url(name))
+
+        def execute(sql: str) -> list[tuple[Any, ...]]:
+            return server.rows(name, sql)
+    else:
+        path = tmp_path / "mine.duckdb"
+        destination = dlt.destinations.duckdb(str(path))
+
+        def execute(sql: str) -> list[tuple[Any, ...]]:
+            with duckdb.connect(path) as con:
+                return con.execute(sql).fetchall()
+
+    def pipeline(dataset: str) -> dlt.Pipeline:
+        return dlt.pipeline(
+            f"into_{dataset}",
+            pipelines_dir=str(tmp_path / "pipelines"),
+            destination=destination,
+            dataset_name=dataset,
+        )
+
+    return pipeline, execute
+
+
+def test_two_datasets_of_one_database_have_views_of_their_own(into: Into) -> None:
+    """Each view shows the jobs of its dataset, row for row, also when created once more."""
+    pipeline_into, execute = into
+    for dataset, schema, jobs in (("of_one", "telnyx", ONE), ("of_other", 'other "views', OTHER)):
+        pipeline = pipeline_into(dataset)
+        load(pipeline, jobs)
+        for _ in range(2):
+            create_views(pipeline, schema)
+    for schema, jobs in (("telnyx", ONE), ('other ""views', OTHER)):
+        con = expected(jobs)
+        for view in EVERY - {"data_dictionary"}:
+            columns = ", ".join(c for c in VIEWS[view].split() if c not in OF_NOW)
+            found = execute(f'select {columns} from "{schema}".{view}')
+            assert_same(found, con.execute(f"select {columns} from telnyx.{view}").fetchall())
+
+
+def test_the_dictionary_lists_the_pipeline_s_own_dataset(into: Into) -> None:
+    """It names the dataset and the schema of the views, all described, and nothing else."""
+    pipeline_into, execute = into
+    pipeline = pipeline_into("my_data")
+    load(pipeline, OTHER)
+    create_views(pipeline, "my_views")
+    found = execute("select relation, column_name, description from my_views.data_dictionary")
+    assert {(relation, column) for relation, column, _ in found} == {
+        *((f"my_views.{v}", c) for v in EVERY for c in (None, *VIEWS[v].split())),
+        *(
+            (f"my_data.{table.name}", column)
+            for table in LOADED
+            for column in (None, *table.column_names)
+            if not (column or "").startswith("_dlt")
+        ),
+    }
+    assert [row for row in found if not row[2]] == []
+
+
+def test_views_come_back_after_somebody_replaced_one(into: Into) -> None:
+    """A view with other columns than ours is replaced."""
+    pipeline_into, execute = into
+    pipeline = pipeline_into("my_data")
+    load(pipeline, OTHER)
+    create_views(pipeline)
+    execute("drop view telnyx.failing_phone_numbers")
+    execute("create view telnyx.failing_phone_numbers as select 1 as one")
+    create_views(pipeline)
+    assert execute("select last_job_id from telnyx.failing_phone_numbers") == [("job-00021",)]
+
+
+def test_a_dataset_without_the_tables_is_refused(into: Into) -> None:
+    """Before the first load, and with the tables' own schema, the error says what to do."""
+    pipeline_into, execute = into
+    pipeline = pipeline_into("my_data")
+    pipeline.run([{"id": 1}], table_name="jobs")
+    with pytest.raises(BadConfiguration, match="my_data lacks tables"):
+        create_views(pipeline)
+    with pytest.raises(BadConfiguration, match="give the views another schema"):
+        create_views(pipeline, "my_data")
+    sql = "select 1 from information_schema.schemata where schema_name = 'telnyx'"
+    assert execute(sql) == []
