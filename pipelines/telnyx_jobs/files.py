@@ -1,11 +1,11 @@
-"""Files on disk: how they are made durable."""
+"""Files on disk: durable writes."""
 
 import os
 from pathlib import Path
 
 
 def sync_to_disk(path: Path) -> None:
-    """Have a file, or the names in a folder, safely on the disk."""
+    """Write a file, or the names in a folder, durably to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""This project against the other ways to the same tables: `make bench JOBS=N NUMBERS=M RUNS=R`.
+"""This project against other ways to fill the same tables: `make bench JOBS=N NUMBERS=M RUNS=R`.
 
 Every contestant is a whole process that starts from nothing, reads the same bytes from the same
 server and ends with the tables jobs, job_phone_numbers, job_operations and job_operation_errors in
@@ -47,7 +47,7 @@ class Contestant:
         return [self.python(), script, base_url, str(database), *self.arguments]
 
     def python(self) -> str:
-        """The interpreter of its environment, which is made when it is not there."""
+        """The interpreter of its environment, which is created if it is missing."""
         if not self.requirements:
             return sys.executable
         folder = CACHE / f"bench-{self.script}"
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def once(contestant: Contestant, base_url: str, expected: Sequence[int]) -> Cost:
-    """One run from nothing; raises when the tables have not as many rows as they should."""
+    """One run from nothing; raises if a table has a wrong number of rows."""
     (CACHE / "bench").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE / "bench") as folder:
         home = Path(folder)

@@ -1,4 +1,4 @@
-"""A server of jobs in a process of its own, and what a whole process tree costs."""
+"""A server of jobs in its own process, and what a whole process tree costs."""
 
 import os
 import platform
@@ -121,7 +121,7 @@ def sync_command(base_url: str, database: Path) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What every contestant runs with: a home of its own and a key."""
+    """The environment of every contestant: its own home and a key."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     return kept | {"HOME": str(home), "TMPDIR": str(home), "TELNYX_API_KEY": "KEYbench"}
 

@@ -1,10 +1,10 @@
 """How long each view takes on a million operations; by hand: `python tests/benchmarks/views.py`.
 
 Prints a table: rows, least and median seconds of seven runs, each fetching the whole view into
-Arrow, and the least CPU seconds, which tell more on a machine that has other work.
+Arrow, and the least CPU seconds, which are more exact on a machine with other work.
 
 2,000 jobs of 500 numbers over 11 months, 1 operation in 20 failed, 50,000 numbers in turn: three
-in five of them failed once, far more than in real accounts.
+in five of them failed once, many more than in real accounts.
 """
 
 import argparse

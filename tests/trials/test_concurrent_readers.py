@@ -1,4 +1,4 @@
-"""Those who use the published file while syncs replace it: neither side notices the other."""
+"""Readers and writers of the published file while syncs replace it: neither side is disturbed."""
 
 import json
 import os
@@ -54,10 +54,10 @@ HALVES = """
         ) <> 1
     )
 """
-"""How many jobs disagree with their children, and whether jobs of two generations are there."""
+"""How many jobs disagree with their children, and whether jobs of two generations exist."""
 OPEN = "duckdb.connect('jobs.duckdb', read_only=True)"
 READERS = {
-    "opens anew for each query": f"""
+    "opens again for each query": f"""
         with {OPEN} as file:
             halves, generation = look(file)
     """,
@@ -167,7 +167,7 @@ def _reader(folder: Path, body: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def _writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has the published file open for writing, and has written into it."""
+    """A process that opened the published file for writing, and wrote into it."""
     (folder / "jobs.duckdb").chmod(0o644)
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER],
@@ -240,7 +240,7 @@ def test_a_reader_keeps_what_it_has_open(database: Path) -> None:
 
 
 def test_a_wal_that_somebody_left_is_moved_away(database: Path) -> None:
-    """A WAL beside the file, of a writer that was killed, is told of, kept, and in nobody's way."""
+    """A WAL of a killed writer beside the file is reported, kept, and blocks nobody."""
     with api_of(_generation(1)) as api:
         sync_once(api, database)
     with _writer(database.parent) as writer:
@@ -262,7 +262,7 @@ def test_a_wal_that_somebody_left_is_moved_away(database: Path) -> None:
 
 
 def test_a_wal_of_an_older_masked_file_is_moved_away_too(database: Path) -> None:
-    """A WAL that fits the file no more does not keep a sync from the file's own mask."""
+    """A WAL that no longer fits the file does not hide the file's own mask from a sync."""
 
     def masked(generation: int) -> int:
         options = ("sync", "--mask-phone-numbers", "--database", database.name)

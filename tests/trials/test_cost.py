@@ -1,4 +1,4 @@
-"""What a sync costs: the pages and retrieves of what changed, whatever lies behind."""
+"""What a sync costs: the pages and retrieves of what changed, not of the whole history."""
 
 import random
 import threading
@@ -40,7 +40,7 @@ OPEN = {"status": "in_progress", "pending_operations": numbers(1)}
 
 
 def account(apart: timedelta, places: Sequence[int], finished: int = 1_000) -> list[Json]:
-    """So many finished jobs, newest first, with an open one at each of these places."""
+    """Finished jobs, newest first, with an open one at each of these places."""
     count = finished + len(places)
     opened = set(places)
     jobs = []
@@ -121,7 +121,7 @@ def test_no_job_is_stale_after_many_steps(tmp_path: Path) -> None:
 
 
 def test_an_empty_answer_does_not_end_the_run(tmp_path: Path) -> None:
-    """Neither a list without jobs nor many vanished jobs keep the run from asking for the rest."""
+    """Neither a list without jobs nor many missing jobs stop the run from requesting the rest."""
     jobs = Jobs(job(number, status="pending") for number in range(40))
     jobs.append(job(50, type="delete_phone_numbers", status="pending"))
     database = tmp_path / "jobs.duckdb"
@@ -159,7 +159,7 @@ class Drift:
             del self.listed[self.chance.randrange(len(self.listed))]
 
     def create_late(self, count: int) -> None:
-        """Jobs that turn up below newer ones, at most an hour older than the newest."""
+        """Jobs that appear below newer ones, at most an hour older than the newest."""
         for _ in range(count):
             late = timedelta(
                 seconds=self.chance.randint(0, 3_599), microseconds=1 + len(self.listed)
@@ -175,7 +175,7 @@ class Drift:
         shift: Callable[[], None] = lambda: None,
         stop_after: int = 1_000_000,
     ) -> None:
-        """A walk over so many pages of the list, which shifts after each of them."""
+        """A walk over some pages of the list, which shifts after each of them."""
         before = set(self.seen)
         walk = Walk(coverage, skip_swept=skip_swept, page_size=self.page_size)
         while walk.next_page is not None and stop_after:
@@ -199,7 +199,7 @@ class Drift:
 
 @pytest.mark.parametrize("skip_swept", [False, True], ids=["every page", "new pages"])
 def test_jobs_that_come_and_go_while_pages_are_read_hide_none(skip_swept: bool) -> None:
-    """In one walk over a list that shifts, each job that is there all the while is read."""
+    """One walk over a list that shifts reads each job that is listed throughout."""
     for seed in range(500):
         drift = Drift(seed)
         coverage = Coverage()
@@ -214,7 +214,7 @@ def test_jobs_that_come_and_go_while_pages_are_read_hide_none(skip_swept: bool) 
 
 
 def test_late_jobs_are_read_whatever_came_before_and_after_them() -> None:
-    """Walks, some broken off, read each job that turns up at most an hour late between them."""
+    """Walks, some of them interrupted, read each job that appears at most an hour late."""
     for seed in range(500):
         drift = Drift(seed)
         coverage = Coverage()
@@ -251,16 +251,16 @@ class DriftingApi:
         return Page(records, pages, total)
 
     def job(self, job_id: str) -> None:
-        """No job is known: none is asked for."""
+        """No job is known: none is requested."""
 
 
 def _of_nothing(sql: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
-    """What an empty file answers: aggregates have a row all the same."""
+    """What an empty file answers: aggregates have a row too."""
     return [(None,)] if "max(" in sql else []
 
 
 def test_a_full_run_misses_no_job_that_is_there_all_the_while(tmp_path: Path) -> None:
-    """A full run over a list that shifts loads each job that is there from first to last."""
+    """A full run over a list that shifts loads each job that is listed throughout."""
     for seed in range(500):
         drift = Drift(seed)
         there = set(drift.listed)
@@ -277,7 +277,7 @@ def test_a_full_run_misses_no_job_that_is_there_all_the_while(tmp_path: Path) ->
 
 
 def test_a_full_run_reads_again_what_an_old_total_hides(tmp_path: Path) -> None:
-    """When fewer jobs are seen than the API announced at first, the list is read again."""
+    """If fewer jobs are seen than the API announced at first, the list is read again."""
     drift = Drift(0)
     drift.page_size = 5
     drift.listed = [EPOCH - timedelta(hours=n) for n in range(20)]
@@ -303,7 +303,7 @@ def test_a_full_run_reads_again_what_an_old_total_hides(tmp_path: Path) -> None:
 
 
 class Backfill:
-    """A sync in a process of its own, against a list that can hold it up at any of its pages."""
+    """A sync in its own process, against a list that can delay it at any page."""
 
     def __init__(self, folder: Path, jobs: Sequence[Json]) -> None:
         self.folder = folder
@@ -325,7 +325,7 @@ class Backfill:
         return self._process(api).completed(120).returncode
 
     def kill(self, api: FakeApi, after_pages: int, later: float) -> None:
-        """Kill a run when it asks for a page, so many pages on, or so many seconds later."""
+        """Kill a run when it requests a page, a number of pages on, or some seconds later."""
         self._is_at_place.clear()
         self._go_on.clear()
         self._hold_at = self.pages + after_pages + 1
@@ -344,7 +344,7 @@ class Backfill:
 
 
 def without_times(database: Path) -> list[list[tuple[object, ...]]]:
-    """Every loaded row but for the moments at which syncs saw them."""
+    """Every loaded row, without the times at which syncs saw it."""
     return [
         rows(
             database,
@@ -359,7 +359,7 @@ def without_times(database: Path) -> list[list[tuple[object, ...]]]:
 def test_a_backfill_killed_five_times_costs_little_more_than_one_that_was_not(
     longest: float, tmp_path: Path
 ) -> None:
-    """Killed five times, 10,000 jobs cost at most 1.2 times their pages, and are all the same."""
+    """Killed five times, 10,000 jobs cost at most 1.2 times their pages, with the same rows."""
     chance = random.Random(5)
     jobs = account(timedelta(minutes=10), [], finished=10_000)
     backfill = Backfill(tmp_path, jobs)

@@ -1,4 +1,4 @@
-"""A published file that is damaged, and a disk that takes no more: exact, or as it was."""
+"""A damaged published file, and a full disk: the file is exact, or as it was."""
 
 import random
 import resource
@@ -43,7 +43,7 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 
 
 def test_a_file_of_another_kind(database: Path) -> None:
-    """A published file that is no DuckDB file is named and left alone, with exit code 78."""
+    """A published file that is not a DuckDB file is named and kept, with exit code 78."""
     database.chmod(0o644)
     database.write_bytes(b"notes\n" * 10_000)
     with FaultyApi(NOW) as api:
@@ -82,7 +82,7 @@ def test_a_damaged_file(seed: int, database: Path) -> None:
 
 
 def test_a_damaged_file_is_called_so(database: Path) -> None:
-    """Damage in a block that only a query meets is told as damage, with what to do about it."""
+    """Damage in a block that only a query reads is reported as damage, with what to do."""
     content = bytearray(database.read_bytes())
     at = content.rindex(b"Bad Request")
     content[at] ^= 1
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_called_so(database: Path) -> None:
 
 @contextmanager
 def _small_disk(folder: Path, size: int) -> Iterator[bool]:
-    """A file system of so many bytes at the folder; False where this user may not mount one."""
+    """A file system of this size at the folder; False if this user may not mount one."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", str(folder)]
     try:
         is_mounted = not subprocess.run(mount, capture_output=True, check=False).returncode
@@ -111,7 +111,7 @@ def _small_disk(folder: Path, size: int) -> Iterator[bool]:
 
 
 def _limited(size: int) -> Callable[[], None]:
-    """No file of the process may grow beyond so many bytes."""
+    """No file of the process may grow beyond this many bytes."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -132,7 +132,7 @@ def _sync_in(
 
 @pytest.mark.parametrize("room", [0.0, 0.01, 0.4, 1.0, 1.1, 1.4])
 def test_a_full_disk(room: float, twelve_jobs: Path, tmp_path: Path) -> None:
-    """On a disk with room for less than a copy, a copy or little more, 74 or an exact file."""
+    """On a disk with space for less than a copy, a copy or a little more: 74, or an exact file."""
     before = twelve_jobs.read_bytes()
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -161,7 +161,7 @@ def test_a_full_disk(room: float, twelve_jobs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [0.0, 0.01, 0.4, 1.0, 1.1])
 def test_a_limit_on_the_size_of_files(room: float, database: Path) -> None:
-    """Where files may not grow as needed, the run ends with 74 and the file stays, or is exact."""
+    """If files may not grow as needed, the run ends with 74 and the file stays, or is exact."""
     before = database.read_bytes()
     with FaultyApi(NOW) as api:
         done = _sync_in(database.parent, api, preexec_fn=_limited(int(room * len(before))))
@@ -179,7 +179,7 @@ def test_a_limit_on_the_size_of_files(room: float, database: Path) -> None:
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "later run"])
 def test_a_folder_without_permission(is_first: bool, twelve_jobs: Path, tmp_path: Path) -> None:
-    """In a folder that may not be written the run ends with 74 and changes nothing."""
+    """In a read-only folder the run ends with 74 and changes nothing."""
     folder = tmp_path / "folder"
     folder.mkdir()
     if not is_first:
@@ -202,7 +202,7 @@ def test_a_folder_without_permission(is_first: bool, twelve_jobs: Path, tmp_path
 
 
 def test_a_run_that_cannot_be_recorded_is_published(database: Path) -> None:
-    """A `runs.jsonl` that takes no line is told of, and no reason to fail."""
+    """A `runs.jsonl` that cannot be written is reported, and the run does not fail."""
     state = database.parent / ".jobs.duckdb.state"
     (state / "runs.jsonl").mkdir(parents=True)
     with FaultyApi(NOW) as api:

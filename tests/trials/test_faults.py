@@ -1,6 +1,6 @@
-"""What goes wrong on the way: after any fault the file is exact, or as it was byte for byte.
+"""Faults during a sync: after any of them the file is exact, or as it was byte for byte.
 
-Each fault is met on the first, a middle and the last request of a sync that has new jobs, a known
+Each fault occurs on the first, a middle and the last request of a sync that has new jobs, a known
 one that changed, and a published file to keep.
 """
 
@@ -53,7 +53,7 @@ from telnyx_jobs.settings import Scope, Settings
 POSITIONS = {"first": 0, "mid-run": 2, "last": 4}
 """Which of the five requests meets the fault: four pages and the job that was open."""
 SLOW = 0.4
-"""Seconds that a request may take where the fault is to take longer."""
+"""Seconds that a request may take if the fault must take longer."""
 
 
 class Case(NamedTuple):
@@ -61,7 +61,7 @@ class Case(NamedTuple):
     exit_code: int
     timeout: float = 10.0
     is_final: bool = False
-    """Whether asking again is of no use, so that nothing is asked again."""
+    """Whether a retry is useless, so none is sent."""
 
 
 def _throttled(headers: Mapping[str, str | None]) -> Case:
@@ -69,7 +69,7 @@ def _throttled(headers: Mapping[str, str | None]) -> Case:
 
 
 def _nobody_by_name(exchange: Exchange) -> None:
-    """The end of the connection; `unknown_names` sees to the rest."""
+    """The end of the connection; `unknown_names` does the rest."""
     NAMES_LOST.append(exchange.request.at)
 
 
@@ -140,7 +140,7 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def unknown_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request that met `_nobody_by_name` makes one look-up of a name fail."""
+    """Each request that met `_nobody_by_name` makes one look-up of a host name fail."""
     NAMES_LOST.clear()
     look_up = socket.getaddrinfo
 
@@ -158,7 +158,7 @@ def unknown_names(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_lasting_fault_fails_with_its_code_and_keeps_the_file(
     name: str, position: str, database: Path
 ) -> None:
-    """A fault that does not end gives its exit code and a line to act on, and changes no byte."""
+    """A fault that stays gives its exit code and a line that says what to do; no byte changes."""
     case = FAULTS[name]
     before = database.read_bytes()
     with FaultyApi(NOW, lasting(case.fault, POSITIONS[position])) as api:
@@ -176,7 +176,7 @@ def test_a_lasting_fault_fails_with_its_code_and_keeps_the_file(
 
 @pytest.mark.parametrize("name", PASSING)
 def test_a_passing_fault_is_survived(name: str, database: Path) -> None:
-    """A fault that is over when asked again, on three requests of one sync, costs no row."""
+    """A fault that passes with a retry, on three requests of one sync, costs no row."""
     case = FAULTS[name]
     # each one but the first is a request later for each fault that was asked again
     faults = {first + n: case.fault for n, first in enumerate(POSITIONS.values())}

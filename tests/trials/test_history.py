@@ -1,8 +1,8 @@
-"""Any history of an account, synced at any moment in any mode: the file is what the API has shown.
+"""Any history of an account, synced at any moment in any mode: the file is what the API showed.
 
-What a run was shown is read off the requests it sent. Beside that the test holds what a run has to
-ask for: a full one everything, an incremental one all jobs that are new, open or unusable. What it
-may miss is a finished job, loaded before, that changes or vanishes beyond the pages it reads.
+The test derives what a run was shown from the requests it sent. It also checks what a run must
+request: a full one everything, an incremental one all jobs that are new, open or unusable. It may
+miss only a finished, loaded job that changes or disappears beyond the pages it reads.
 """
 
 import json
@@ -55,7 +55,7 @@ QUERIES = {
 
 @dataclass
 class Known:
-    """What the file must hold of a job: its versions in the order seen, and whether it is gone."""
+    """What the file must hold of a job: its versions in the order seen, and if it is missing."""
 
     versions: list[Json] = field(default_factory=list)
     is_missing: bool = False
@@ -71,7 +71,7 @@ class Account:
     def __init__(self) -> None:
         self.jobs: list[Json] = []
         self.dropped: list[tuple[Json, int]] = []
-        """Each with the number of syncs there had been."""
+        """Each with the number of syncs before it."""
         self.newest = EPOCH
         self._places: dict[str, int] = {}
 
@@ -81,7 +81,7 @@ class Account:
         return order[::-1]
 
     def create(self, minutes: int, place: int, content: Json) -> None:
-        """A job created so much later than the newest one; at most an hour earlier."""
+        """A job created this much later than the newest one; at most an hour earlier."""
         created_at = self.newest + timedelta(minutes=minutes)
         self.newest = max(self.newest, created_at)
         number = len(self._places)
@@ -123,7 +123,7 @@ PAGE_SIZES = st.sampled_from([1, 2, 3, 4, 5, 250])
 
 
 class History(RuleBasedStateMachine):
-    """Changes of the account, and after each few of them a sync that ends in one of four ways."""
+    """Changes of the account, and after some of them a sync that ends in one of four ways."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,9 +132,9 @@ class History(RuleBasedStateMachine):
         self.rejected: dict[str, str] = {}
         """Job ids by the record's text."""
         self.kept_pages: list[list[Json]] = []
-        """What runs that failed have read: the next run has it from them."""
+        """What failed runs have read: the next run uses it."""
         self.out_of_sight: set[str] = set()
-        """Jobs never loaded that were away while the list was read past their place."""
+        """Jobs never loaded that were missing while the list was read past their place."""
         self.is_unfinished = False
         self.syncs = 0
         self.answers_left: int | None = None
@@ -234,8 +234,8 @@ class History(RuleBasedStateMachine):
             self.account.dropped.append((gone, self.syncs))
 
     def _restore(self, which: int, content: Json) -> None:
-        # beside a drop this would hide jobs from a run that goes on where another ended: the total
-        # does not tell; no API does that
+        # together with a drop this would hide jobs from a run that continues another one: the
+        # total does not show it; no API does that
         if self.account.dropped and not self.is_unfinished:
             back, since = self.account.dropped.pop(which % len(self.account.dropped))
             if since < self.syncs and back["id"] not in {*self.known, *self.rejected.values()}:
@@ -251,7 +251,7 @@ class History(RuleBasedStateMachine):
         return self._pages_shown(page_size), self._asked()
 
     def _pages_shown(self, page_size: int) -> list[list[Json]]:
-        """The list pages that the last sync asked for, as they are; no job changes meanwhile."""
+        """The list pages that the last sync requested, as they are; no job changes meanwhile."""
         listed = self.account.newest_first()
         found = [
             re.search(r"page\[number\]=(\d+)", target)
@@ -266,7 +266,7 @@ class History(RuleBasedStateMachine):
         return [target.rpartition("/")[2] for target in targets if "?" not in target]
 
     def _due(self) -> set[str]:
-        """Ids that an incremental sync must have asked for or been shown."""
+        """Ids that an incremental sync must have requested or been shown."""
         seen = {*self.known, *self.rejected.values()} | self.out_of_sight
         seen |= {job["id"] for page in self.kept_pages for job in page}
         return {
@@ -284,7 +284,7 @@ class History(RuleBasedStateMachine):
     # the file
 
     def _publish(self, pages: Sequence[Sequence[Json]], asked: Sequence[str]) -> None:
-        """Take what the run was shown into the model, and compare the file with it."""
+        """Add what the run was shown to the model, and compare the file with it."""
         present = {job["id"]: job for job in self.account.jobs}
         shown = [job for page in (*self.kept_pages, *pages) for job in page]
         shown += [dict(present[job_id]) for job_id in asked if job_id in present]

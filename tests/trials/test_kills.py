@@ -1,4 +1,4 @@
-"""Runs that are killed or told to stop, and runs at the same time: the next one is exact."""
+"""Runs that are killed or stopped, and runs at the same time: the next one is exact."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 def _running(
     api: FaultyApi, database: Path, *driven: str, program: str = COMMAND
 ) -> Iterator[PreparedProcess]:
-    """A sync in a process of its own, killed at the end of the block if it still runs."""
+    """A sync in its own process, killed at the end of the block if it still runs."""
     process = _started(api, database, *driven, program=program)
     try:
         yield process
@@ -59,7 +59,7 @@ def _left(database: Path) -> set[str]:
 
 
 def _next_is_exact(database: Path) -> bool:
-    """Whether the file is exact after one more sync, and nothing lies about."""
+    """Whether the file is exact after one more sync, and no leftovers exist."""
     with FaultyApi(NOW) as api:
         sync_once(api, database, page_size=PAGE_SIZE)
     return held(database) == expected(NOW) and _left(database) == {"lock", "runs.jsonl"}
@@ -91,12 +91,12 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
         database.unlink()
         database.write_bytes(before)
         with FaultyApi(NOW) as api, _running(api, database) as process:
-            # the moment is the point: there is no condition to wait for
+            # a random moment: no condition to wait for
             time.sleep(chance.uniform(0, 1.1) * whole_run)
             process.kill()
             process.wait()
         is_whole = database.read_bytes() == before or held(database) == expected(NOW)
-        # each fourth one is looked after; the others leave their leftovers to the next
+        # each fourth one is checked; the others leave their leftovers to the next
         lost += not is_whole or (number % 4 == 3 and not _next_is_exact(database))
     lost += not _next_is_exact(database)
 
@@ -133,7 +133,7 @@ PUBLISHED_FROM = list(STEPS).index("rename")
 @pytest.mark.parametrize("is_after", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_at_a_step_loses_nothing(step: str, is_after: str, database: Path) -> None:
-    """Killed before or after a step, the run leaves the old file or the new one, and no third."""
+    """Killed before or after a step, the run leaves the old file or the new one, and no other."""
     before = database.read_bytes()
     function, count = STEPS[step]
     moment = f"{function}:{is_after}:{count}"
@@ -170,7 +170,7 @@ def test_a_killed_sweep_is_not_read_again(tmp_path: Path) -> None:
     assert asked < 8
 
 
-# told to stop
+# stopped
 
 SIGNALS = pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
@@ -218,7 +218,7 @@ def test_a_signal_while_a_retry_waits(sent: signal.Signals, code: int, database:
 def test_a_signal_in_the_middle_of_work(
     work: str, sent: signal.Signals, code: int, database: Path
 ) -> None:
-    """A run that DuckDB or dlt is at work for ends within five seconds and changes nothing."""
+    """A run that is busy in DuckDB or dlt ends within five seconds and changes nothing."""
     before = database.read_bytes()
     module, owner, name, body = BUSY[work]
     source = STOPPED_DRIVER.format(module=module, owner=owner, name=name, work=body)
@@ -231,7 +231,7 @@ def test_a_signal_in_the_middle_of_work(
 
 @SIGNALS
 def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    """A signal that DuckDB takes for the end of a query is told and recorded as what it was."""
+    """A signal that DuckDB turns into a failed query is reported and recorded as a signal."""
     # DuckDB looks for signals when a query begins or ends, so there are many of them
     work = f'while True: _[0].connection.execute("{QUERY}".replace("000_000_000", "000_000"))'
     source = STOPPED_DRIVER.format(
@@ -302,9 +302,9 @@ def _count_stop(
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_of_several_syncs_one_works(count: int, database: Path) -> None:
-    """Of syncs of one file at the same time one works, and the others end with 75."""
+    """Of syncs of one file at the same time one runs, and the others end with 75."""
     with FaultyApi(NOW, {0: late(60)}) as api, _running(api, database) as working:
-        # its first answer does not come until the others have been turned away
+        # its first answer does not come until the others have ended
         _until(lambda: len(api.requests) == 1)
         others = [_started(api, database).completed(60) for _ in range(count - 1)]
         assert len(api.requests) == 1
@@ -321,7 +321,7 @@ WAITING = f"import sys; sys.argv += ['--wait', '60']; {COMMAND}"
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_syncs_that_may_wait_all_work(count: int, database: Path) -> None:
-    """With `--wait` syncs at the same time work one after the other, and all publish."""
+    """With `--wait` syncs at the same time run one after the other, and all publish."""
     with FaultyApi(NOW) as api:
         processes = [_started(api, database, program=WAITING) for _ in range(count)]
         codes = [process.completed(90).returncode for process in processes]
@@ -333,7 +333,7 @@ def test_syncs_that_may_wait_all_work(count: int, database: Path) -> None:
 
 
 def test_a_wait_has_an_end(database: Path) -> None:
-    """A sync that has waited in vain as long as TELNYX_JOBS_WAIT says ends with 75."""
+    """A sync that waited in vain for TELNYX_JOBS_WAIT seconds ends with 75."""
     with FaultyApi(NOW, {0: late(60)}) as api, _running(api, database):
         _until(lambda: len(api.requests) == 1)
         started = time.monotonic()

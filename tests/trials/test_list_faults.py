@@ -1,4 +1,4 @@
-"""What the list may say wrongly, and the clock: the file is exact, or as it was."""
+"""Wrong lists, and wrong clocks: the file is exact, or as it was."""
 
 import shutil
 import time
@@ -44,7 +44,7 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "always"])
 def test_an_empty_page(lasts: bool, database: Path) -> None:
-    """A page that lacks the jobs it announces is asked for again, and is no end of the list."""
+    """A page that lacks the jobs it announces is requested again, and does not end the list."""
     before = database.read_bytes()
     faults = lasting(empty_page, 1) if lasts else {1: empty_page}
     with FaultyApi(NOW, faults) as api:
@@ -57,7 +57,7 @@ def test_an_empty_page(lasts: bool, database: Path) -> None:
 
 
 def test_a_page_that_repeats(database: Path) -> None:
-    """A page that shows the one before it, as a stale cache does, is asked for again."""
+    """A page that repeats the one before it, as a stale cache does, is requested again."""
     with FaultyApi(NOW) as good:
         first_page = _listed(good, 1)
     with FaultyApi(NOW, {1: whole(200, first_page), 4: whole(200, first_page)}) as api:
@@ -87,7 +87,7 @@ def test_meta_that_is_stuck(database: Path) -> None:
 
 
 def test_total_pages_that_shrink(database: Path) -> None:
-    """A `total_pages` that falls on the way does not end the list early."""
+    """A `total_pages` that falls during the walk does not end the list early."""
     shrinking = _with_meta(lambda meta: {**meta, "total_pages": 8 // meta["page_number"]})
     with FaultyApi(NOW, otherwise=shrinking) as api:
         error = failure_of(api, database, scope=Scope(full=True))
@@ -96,7 +96,7 @@ def test_total_pages_that_shrink(database: Path) -> None:
 
 
 def test_the_right_content_of_a_wrong_type(database: Path) -> None:
-    """JSON that is called a web page is JSON all the same."""
+    """JSON that is declared a web page is read as JSON."""
     with FaultyApi(NOW, otherwise=wrong_type) as api:
         error = failure_of(api, database)
 
@@ -104,7 +104,7 @@ def test_the_right_content_of_a_wrong_type(database: Path) -> None:
 
 
 def test_an_open_job_that_is_gone(database: Path) -> None:
-    """A 404 on a job that was open keeps its rows and notes since when it is missing."""
+    """A 404 on a job that was open keeps its rows and records since when it is missing."""
     with FaultyApi(NOW[:-1]) as api:
         error = failure_of(api, database)
 

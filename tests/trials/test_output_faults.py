@@ -1,4 +1,4 @@
-"""Faults of those who read the output: the sync is done all the same."""
+"""Faults of readers of the output: the sync succeeds nevertheless."""
 
 import os
 import shutil
@@ -33,12 +33,12 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
     return path
 
 
-# faults of the one who reads the output
+# faults of the output's reader
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_an_output_that_nobody_reads(stream: str, database: Path) -> None:
-    """When the reader of stdout or stderr has gone away the sync is done all the same, quietly."""
+    """If the reader of stdout or stderr closes it, the sync succeeds without an error."""
     reader, writer = os.pipe()
     os.close(reader)
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -61,7 +61,7 @@ def test_an_output_that_nobody_reads(stream: str, database: Path) -> None:
 
 
 def test_an_output_that_is_full(database: Path) -> None:
-    """A summary that cannot be written is told of with 74, without a traceback."""
+    """A summary that cannot be written ends with 74, without a traceback."""
     with FaultyApi(NOW) as api, Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command("sync", "--quiet", "--database", "jobs.duckdb"),

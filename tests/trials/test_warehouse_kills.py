@@ -81,7 +81,7 @@ def loaded(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def database(loaded: str, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A copy of it, which syncs of this process go into."""
+    """A copy of it, the destination of syncs of this process."""
     name = postgres.new_database(loaded)
     monkeypatch.setenv(CREDENTIALS, postgres.url(name))
     return name
@@ -106,7 +106,7 @@ def _running(folder: Path, api: Any, url: str, program: list[str]) -> Iterator[A
 STEPS = {
     "staging, first table": ("dlt.load.load:Load.w_run_job", "before", 1),
     "staging, some tables": ("dlt.load.load:Load.w_run_job", "after", 4),
-    "staged, not told so": ("dlt.load.load:Load.complete_package", "before", 1),
+    "staged, not recorded": ("dlt.load.load:Load.complete_package", "before", 1),
     "staged whole": ("dlt.load.load:Load.complete_package", "after", 1),
     "taking over, some tables": (
         f"{WAREHOUSE}:Destination._taking_over",
@@ -128,7 +128,7 @@ STEPS = {
 def test_a_kill_at_a_step_is_made_good(
     step: str, database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """Killed at a step a sync has changed all or nothing; the next is exact, each version once."""
+    """Killed at a step, a sync changed all or nothing; the next is exact, each version once."""
     function, is_after, count = STEPS[step]
     program = [sys.executable, "-c", DRIVER, f"{function}:{is_after}:{count}", "sync", *OPTIONS]
     with api_of(NOW) as api:
@@ -144,7 +144,7 @@ def test_a_kill_at_a_step_is_made_good(
 
 
 def test_a_lost_machine_is_made_good(database: str, postgres: Server, tmp_path: Path) -> None:
-    """What a killed run has staged is taken over without its folder, also when the API lost it."""
+    """What a killed run staged is taken over without its folder, even if the API lost it."""
     program = [
         sys.executable,
         "-c",
@@ -162,17 +162,17 @@ def test_a_lost_machine_is_made_good(database: str, postgres: Server, tmp_path: 
         summary = sync_to(api, elsewhere)
 
     assert _held(postgres, database) == NEW
-    # it is told by this run, as no other has told it
+    # this run reports it, because no other did
     assert summary.new_failures == [{"error_code": "1", "error_pointer_pattern": "/p"}]
 
 
 def test_kills_at_any_moment(database: str, postgres: Server, tmp_path: Path) -> None:
-    """Killed at random moments, one after the other, syncs change all or nothing each time."""
+    """Killed at random moments, one after another, syncs change all or nothing each time."""
     chance, lost, trials = random.Random(2026), 0, 40 if os.environ.get("TELNYX_JOBS_LONG") else 4
     url = postgres.url(database)
     for _ in range(trials):
         with api_of(NOW) as api, _running(tmp_path, api, url, command("sync", *OPTIONS)) as process:
-            # the moment is the point: there is no condition to wait for
+            # a random moment: no condition to wait for
             time.sleep(chance.uniform(0.6, 2.5))
             process.kill()
         lost += _held(postgres, database) not in (OLD, NEW)

@@ -1,8 +1,8 @@
 """dlt's own `rest_api` source into DuckDB: `dlt_rest_api.py BASE_URL DATABASE FORMAT`.
 
-FORMAT is `parquet`, or `default` for what dlt loads when nothing is said (insert statements).
-The four tables are views over the tables that dlt makes of nested JSON. Positions are
-dlt's list index. Left out: an absent array is not told apart from an empty one.
+FORMAT is `parquet`, or `default` for dlt's default (insert statements). The four tables are views
+over the tables that dlt makes of nested JSON. Positions are dlt's list index. Left out: an absent
+array and an empty one look the same.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What no sync of ours can beat: `limit.py BASE_URL DATABASE`, in the project's environment.
+"""The limit that no sync of ours can beat: `limit.py BASE_URL DATABASE`, in our environment.
 
 Fetch, decode, flatten, and Arrow into DuckDB in one process, with this project's own models. Left
 out: dlt, merging, hashes, comments, views, data tests, the copy and the publishing.
