@@ -1,5 +1,5 @@
 -- The key of telnyx_raw.job_phone_numbers is unique and not null: in each job, the positions
--- count from 0 on, each once. Sums tell that without a hash table of every row.
+-- count from 0 on, each once. Sums prove that without a hash table of every row.
 select
     job_id,
     count(*) as row_count,

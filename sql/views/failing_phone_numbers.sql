@@ -13,9 +13,9 @@ jobs as (
     from telnyx.jobs
 ),
 
--- A number is told apart by its id, or by its number where the API sent no id; without either it
--- cannot be followed from job to job, and the joins below drop it. Twice the same table, since what
--- is kept of a million rows for later should be narrow.
+-- A number is identified by its id, or by its number if the API sent no id; without either it
+-- cannot be followed from job to job, and the joins below drop it. Two of the same table, because
+-- what is kept of a million rows for later must be narrow.
 settled_operations as (
     select
         job_id,

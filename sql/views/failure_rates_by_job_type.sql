@@ -74,7 +74,7 @@ comment on column telnyx.failure_rates_by_job_type.failure_rate is
 comment on column telnyx.failure_rates_by_job_type.job_count is
 'Jobs of that type with at least one failed operation.';
 comment on column telnyx.failure_rates_by_job_type.phone_number_count is
-'Different phone numbers that failed, told apart by id, or by number where there is no id.';
+'Different phone numbers that failed, identified by id, or by number without an id.';
 comment on column telnyx.failure_rates_by_job_type.first_failed_at is
 'The earliest updated_at of those jobs, UTC. NULL when there is none.';
 comment on column telnyx.failure_rates_by_job_type.last_failed_at is

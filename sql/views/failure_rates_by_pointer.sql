@@ -68,7 +68,7 @@ comment on column telnyx.failure_rates_by_pointer.failure_rate is
 comment on column telnyx.failure_rates_by_pointer.job_count is
 'Jobs with at least one such operation.';
 comment on column telnyx.failure_rates_by_pointer.phone_number_count is
-'Different phone numbers among them, told apart by id, or by number where there is no id.';
+'Different phone numbers among them, identified by id, or by number without an id.';
 comment on column telnyx.failure_rates_by_pointer.first_failed_at is
 'The earliest updated_at of those jobs, UTC. NULL when none of them has one.';
 comment on column telnyx.failure_rates_by_pointer.last_failed_at is

@@ -1,4 +1,4 @@
--- One row per operation: what became of one phone number in one job.
+-- One row per operation: what happened to one phone number in one job.
 create or replace view telnyx.job_operations as
 
 with
@@ -58,7 +58,7 @@ final as (
 select * from final;
 
 comment on view telnyx.job_operations is
-'One row per operation: what became of one phone number in one job.';
+'One row per operation: what happened to one phone number in one job.';
 comment on column telnyx.job_operations.job_id is
 'Id of the job.';
 comment on column telnyx.job_operations.outcome is

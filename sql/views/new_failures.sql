@@ -100,4 +100,4 @@ comment on column telnyx.new_failures.failed_operation_count is
 comment on column telnyx.new_failures.job_count is
 'Jobs with at least one such operation.';
 comment on column telnyx.new_failures.phone_number_count is
-'Different phone numbers among them, told apart by id, or by number where there is no id.';
+'Different phone numbers among them, identified by id, or by number without an id.';

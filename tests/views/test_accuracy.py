@@ -98,7 +98,7 @@ def open_views() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def load(con: duckdb.DuckDBPyConnection, history: list[Json]) -> None:
-    """Put a history in place of the one before."""
+    """Replace the history."""
     body = json.dumps({"data": history, "meta": {"total_pages": 1}}).encode()
     records = [record for record in read_page(body).records if isinstance(record, Record)]
     assert len(records) == len(history)
@@ -144,14 +144,14 @@ def settled(jobs: Iterable[Json]) -> int:
 
 
 def is_closed(job: Json) -> bool:
-    """Tell whether nothing more is to come."""
+    """Whether the job is final."""
     return job["status"] in ("completed", "failed", "expired")
 
 
 def identity(number: Json) -> str | None:
-    """Return what tells a number apart from others."""
-    told: str | None = number["phone_number"] if number["id"] is None else number["id"]
-    return told
+    """Return what identifies a number."""
+    key: str | None = number["phone_number"] if number["id"] is None else number["id"]
+    return key
 
 
 def pointer(error: Json) -> str | None:
@@ -170,8 +170,8 @@ def pattern(error: Json) -> str | None:
 
 def faults(failure: Json, *parts: Callable[[Json], str | None]) -> set[Row]:
     """Return the different faults of a failed operation; one that is all NULL where it has none."""
-    told = failure.get("errors") or []
-    return {tuple(part(error) for part in parts) for error in told} or {(None,) * len(parts)}
+    errors = failure.get("errors") or []
+    return {tuple(part(error) for part in parts) for error in errors} or {(None,) * len(parts)}
 
 
 def code(error: Json) -> str | None:
@@ -239,13 +239,13 @@ def titles(history: list[Json], fault: Row, *parts: Callable[[Json], str | None]
 
 def pointers(history: list[Json]) -> list[Row]:
     """Return the rows of error_pointers."""
-    told = [
+    pairs = [
         (pointer(error), pattern(error))
         for job in history
         for failure in operations(job, "failed")
         for error in failure.get("errors") or []
     ]
-    named = Counter(pair for pair in told if pair[0] is not None)
+    named = Counter(pair for pair in pairs if pair[0] is not None)
     return by_text((*pair, count) for pair, count in named.items())
 
 
@@ -304,7 +304,7 @@ def still_failing(history: list[Json]) -> list[Row]:
     rows = []
     for (number, job_type), jobs in streaks.items():
         mine = [each for each in operations(jobs[0], "failed") if identity(each) == number]
-        told = [error for each in mine for error in each.get("errors") or []]
+        errors = [error for each in mine for error in each.get("errors") or []]
         rows.append(
             (
                 max((each["id"] for each in mine if each["id"] is not None), default=None),
@@ -316,8 +316,8 @@ def still_failing(history: list[Json]) -> list[Row]:
                 jobs[0]["id"],
                 time(jobs[0]["updated_at"]),
                 len(jobs),
-                joined(code(error) for error in told),
-                joined(pointer(error) for error in told),
+                joined(code(error) for error in errors),
+                joined(pointer(error) for error in errors),
             )
         )
     return by_text(rows)

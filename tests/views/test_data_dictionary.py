@@ -1,4 +1,4 @@
-"""The dictionary of all columns, as the file itself tells them."""
+"""The dictionary of all columns, as the file describes them."""
 
 from duckdb import DuckDBPyConnection
 

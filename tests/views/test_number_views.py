@@ -65,8 +65,8 @@ def test_ties_on_time_break_on_the_job_id(con: DuckDBPyConnection, time: str | N
     """Of jobs changed at the same time, or at none, the one with the greatest id is the newest."""
     add_failed_job(con, "b", number="broken", updated_at=time)
     add_successful_job(con, "a", number="broken", updated_at=time)
-    add_successful_job(con, "d", number="mended", updated_at=time)
-    add_failed_job(con, "c", number="mended", updated_at=time)
+    add_successful_job(con, "d", number="fixed", updated_at=time)
+    add_failed_job(con, "c", number="fixed", updated_at=time)
 
     assert rows(con, "failing_phone_numbers", FAILING) == [
         ("broken", "update_phone_numbers", "b", 1)

@@ -1,7 +1,7 @@
 """The pattern of any JSON pointer, against a rule for one token at a time.
 
-Apart from the tests with a database fixture: beside one, the binding of DuckDB tells at exit of
-objects that the search for examples has kept.
+Apart from the tests with a database fixture: together with one, DuckDB's binding warns at exit of
+objects that hypothesis has kept.
 """
 
 import re

@@ -22,7 +22,7 @@ from support.raw_account import (
 
 
 def test_failure_without_any_error_keeps_a_row(con: DuckDBPyConnection) -> None:
-    """A failed operation that carries no error counts under NULL, and is no error."""
+    """A failed operation without an error counts under NULL, and not as an error."""
     add_job(con, "a", successful=[Number("1")], failed=[Failure("2")])
 
     figures = "failed_operation_count, settled_operation_count, failure_rate"

@@ -57,7 +57,7 @@ def test_query_of_a_readme_answers(demo: Path, query: str) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "sql/README.md"])
 def test_readme_lists_every_view(name: str) -> None:
-    """The table of views names each view once, and nothing that is no view."""
+    """The table of views names each view once, and nothing else."""
     text = (ROOT / name).read_text()
     table = text[text.index("| view |") :].split("\n\n")[0]
     listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)

@@ -40,7 +40,7 @@ def create_views(pipeline: dlt.Pipeline, schema: str = VIEW_SCHEMA) -> None:
 
 
 def qualified(client: Any, schema: str, table: str) -> str:
-    """What a table or view of the schema is called by a SQL client of dlt's, quoted."""
+    """The quoted name of a table or view of the schema for a SQL client of dlt."""
     with client.with_alternative_dataset_name(schema):
         return str(client.make_qualified_table_name(table))
 
@@ -52,7 +52,7 @@ def install(
     naming: Naming,
     tables: Collection[Table],
 ) -> None:
-    """All views anew, with all comments, in this schema; as far as possible in one step."""
+    """Create all views again, with all comments, in this schema; in one step if possible."""
     with client.with_alternative_dataset_name(schema):
         if not client.has_dataset():
             client.create_dataset()

@@ -1,4 +1,4 @@
-"""The views and data tests in the SQL of other engines: sqlglot carries them over, and a few rules.
+"""The views and data tests in the SQL of other engines, translated by sqlglot and a few rules.
 
 The files of `sql/` are DuckDB's SQL, with macros that other engines get expanded.
 """
@@ -13,7 +13,7 @@ from sqlglot import exp
 from telnyx_jobs.quoting import identifier, literal
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
 from telnyx_jobs.views.files import data_test_texts, macro_texts, sql_folder, view_texts
-from telnyx_jobs.views.rules import mended
+from telnyx_jobs.views.rules import rewritten
 
 Naming = Callable[[str, str], str]
 """Gives for schema and name of a table or view what an engine calls it, in that engine's SQL."""
@@ -21,7 +21,7 @@ Macros = Mapping[str, tuple[list[str], exp.Expr]]
 """By name the parameters and the body of each macro."""
 
 _OWN_CATALOGUE = "data_dictionary"
-"""The view that reads the catalogue of DuckDB: another engine needs a text of its own."""
+"""The view that reads the catalogue of DuckDB: another engine needs another text."""
 _COMMENTING = ("duckdb", "postgres", "redshift")
 """Dialects with `comment on` for views and their columns."""
 
@@ -63,7 +63,7 @@ def carried_views(dialect: str, tables: Collection[Table] = TABLES) -> list[View
         views[name] = View(
             name,
             1 + max((views[each].depth for each in below), default=0),
-            query if name == _OWN_CATALOGUE else query.transform(partial(mended, dialect)),
+            query if name == _OWN_CATALOGUE else query.transform(partial(rewritten, dialect)),
             _comments(comments),
         )
         return True
@@ -119,7 +119,7 @@ def data_tests(dialect: str, naming: Naming) -> Iterator[tuple[str, str]]:
     macros = _macros()
     for name, text in data_test_texts().items():
         query = _expanded(macros, sqlglot.parse_one(text, read="duckdb"))
-        yield name, _written(query.transform(partial(mended, dialect)), dialect, naming)
+        yield name, _written(query.transform(partial(rewritten, dialect)), dialect, naming)
 
 
 def spark_views() -> dict[str, str]:
@@ -144,7 +144,7 @@ def _spark_view(view: View) -> str:
 
 
 def _parsed(name: str, dialect: str) -> list[exp.Expr] | None:
-    """The statements of a view's file; None where the dialect has no such view."""
+    """The statements of a view's file; None if the dialect has no such view."""
     text, read = view_texts()[name], "duckdb"
     if name == _OWN_CATALOGUE and dialect != "duckdb":
         own = sql_folder() / dialect / f"{name}.sql"
@@ -176,7 +176,7 @@ def _macros() -> Macros:
 
 
 def _expanded(macros: Macros, query: exp.Expr) -> exp.Expr:
-    """The query with what each macro stands for in its place."""
+    """The query with every macro expanded."""
 
     def expanded(node: exp.Expr) -> exp.Expr:
         if not (isinstance(node, exp.Dot) and node.this.name == VIEW_SCHEMA):
@@ -204,7 +204,7 @@ def _comments(statements: list[exp.Expr]) -> dict[str, str]:
 
 
 def _written(query: exp.Expr, dialect: str, naming: Naming) -> str:
-    """The query with every name as the engine has it; raises for what sqlglot cannot carry over."""
+    """The query with every name as the engine has it; raises if sqlglot cannot translate it."""
     renamed = query.transform(partial(_renamed, dialect, naming))
     text = renamed.sql(
         dialect,
@@ -213,7 +213,7 @@ def _written(query: exp.Expr, dialect: str, naming: Naming) -> str:
         identify=True,
         unsupported_level=sqlglot.ErrorLevel.RAISE,
     )
-    # a join that finds nothing gives NULL there only when told so
+    # without this setting a join that finds nothing does not return NULL there
     return f"{text}\nSETTINGS join_use_nulls = 1" if dialect == "clickhouse" else text
 
 

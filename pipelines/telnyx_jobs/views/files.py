@@ -15,7 +15,7 @@ def sql_folder() -> Path:
 
 
 def view_statements() -> list[str]:
-    """What creates the macros, then the views with their comments, each after those it uses."""
+    """The statements for the macros, then for the views with comments, each after those it uses."""
     return _ordered(macro_texts()) + _ordered(view_texts())
 
 
@@ -34,7 +34,7 @@ def view_texts() -> dict[str, str]:
 
 
 def data_test_texts() -> dict[str, str]:
-    """The query of each data test by its name; a query that returns rows has found a fault."""
+    """The query of each data test by its name; the rows that it returns are faults."""
     return _texts("tests")
 
 

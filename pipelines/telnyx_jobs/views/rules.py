@@ -1,6 +1,6 @@
-"""What sqlglot carries over to other rows, or to what an engine does not know: rewritten here.
+"""Rules for what sqlglot would translate to other rows, or to what an engine does not know.
 
-Here and nowhere else; a form without a rule is an error.
+All of them are here; a form without a rule is an error.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ _TEXT_EXTREMES = frozenset({"phone_number", "phone_number_id"})
 """Texts of which a view takes the greatest."""
 
 
-def mended(dialect: str, node: exp.Expr) -> exp.Expr:
-    """The one place for what sqlglot carries over to other rows than those in DuckDB."""
+def rewritten(dialect: str, node: exp.Expr) -> exp.Expr:
+    """The node, rewritten if sqlglot would translate it to other rows than DuckDB's."""
     rules = _RULES.get(dialect, ())
     for kind, rule in rules:
         if isinstance(node, kind) and (found := rule(node)) is not None:
@@ -49,7 +49,7 @@ def _sorted_texts(dialect: str, node: exp.Expr) -> tuple[str, str]:
 
 
 def _all_matches(node: exp.Expr) -> exp.Expr | None:
-    """Without the flag `g`: these replace every match anyhow, and take flags elsewhere, if any."""
+    """Without the flag `g`: these engines replace every match, and take flags elsewhere, if any."""
     if node.args.get("modifiers") is None:
         return None
     node = node.copy()
