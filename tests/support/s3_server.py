@@ -1,11 +1,19 @@
 """An S3 server on loopback, nanio: it checks signatures, and keeps each object as a file.
 
+<<<<<<< HEAD
 What it does otherwise than S3 is fixed here: keys with %, or with a slash at their end, spaces in
 queries, reading more than there is, or the last bytes. It keeps the newer checksums of AWS's
 clients as if they were content, as older stores do, unless a client has
 AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
+=======
+What it lacks of S3 is added here: writes on condition that an object does not exist, keys with %,
+or with a slash at their end, spaces in queries, reading more than there is, or the last bytes. It
+keeps the newer checksums of AWS's clients as if they were content, as older stores do, unless a
+client has AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
+>>>>>>> 40fd881 (wip)
 """
 
+import asyncio
 import os
 import re
 import socket
@@ -43,6 +51,8 @@ class S3Server:
         self.requests: list[tuple[str, str]] = []
         self.refuses: Callable[[str, str], bool] = lambda method, path: False
         """Asked with each request before anything is done; True is answered with 403."""
+        self.conflicts: list[str] = []
+        """Paths of objects that were to be written only if they did not exist, and did."""
 
     def environment(self) -> dict[str, str]:
         """What lets a client in."""
@@ -96,12 +106,20 @@ def serving(folder: Path) -> Iterator[S3Server]:
     listening.bind(("127.0.0.1", 0))
     server = S3Server(folder, listening.getsockname()[1])
 
+    writing = asyncio.Lock()
+
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         method, path = scope["method"], scope["path"]
         server.requests.append((method, path))
         if server.refuses(method, path):
-            await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await _answer_without_content(send, 403)
+        elif (b"if-none-match", b"*") in scope["headers"]:
+            async with writing:
+                if (folder / path.lstrip("/")).exists():
+                    server.conflicts.append(path)
+                    await _answer_without_content(send, 412)
+                else:
+                    await app(scope, receive, send)
         else:
             await app(scope, receive, send)
 
@@ -117,6 +135,11 @@ def serving(folder: Path) -> Iterator[S3Server]:
         running.should_exit = True
         thread.join()
         listening.close()
+
+
+async def _answer_without_content(send: Any, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
 
 
 class _Storage(FilesystemStorage):

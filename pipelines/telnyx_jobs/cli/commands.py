@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn
 
 import typer
 
@@ -303,33 +303,29 @@ def export(
         ),
     ],
     database: Database = Path(DEFAULT_DATABASE),
+    format_: Annotated[
+        Literal["parquet", "delta"] | None,
+        typer.Option(
+            "--format",
+            help="Parquet files, or Delta Lake tables of which only changed months are written.",
+            show_default="parquet to a folder, delta to a bucket",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the published file out: the tables as Parquet, the views as Spark SQL."""
+    """Write the published file out for other engines, with the views as Spark SQL."""
+    from telnyx_jobs.export.formats import Export
     from telnyx_jobs.run.sync import new_run_id
 
+    try:
+        asked = Export(to, format_)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
     run_id = new_run_id(datetime.now(UTC))
-    place = {"folder": to}
-    if "://" not in to:
-        from telnyx_jobs.export.folder import export as to_folder
-
-        with _reporting(run_id, quiet) as report:
-            exported = to_folder(database.absolute(), Path(to), run_id, report)
-    else:
-        from telnyx_jobs.export.bucket import export as to_bucket
-        from telnyx_jobs.export.bucket import location
-        from telnyx_jobs.export.s3 import Address
-
-        try:
-            address = Address.of(to)
-        except ValueError as wrong:
-            raise typer.BadParameter(str(wrong)) from None
-        with _reporting(run_id, quiet) as report:
-            exported = to_bucket(database.absolute(), address, run_id, report)
-        place["location"] = location(address, run_id)
-    lies_at = place.get("location", to)
-    print(dumps(exported.as_json() | place) if json else exported_to(exported, lies_at))
+    with _reporting(run_id, quiet) as report:
+        exported = asked.write(database.absolute(), run_id, report)
+    print(dumps(exported.as_json() | {"folder": to}) if json else exported_to(exported, to))
 
 
 @app.command("report", context_settings=_FROM_ENVIRONMENT)

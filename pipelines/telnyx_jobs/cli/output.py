@@ -55,6 +55,12 @@ def exported_to(exported: "Exported", place: str) -> str:
         lines.append(
             f"  {name:<21}{table.rows:>12,} rows{table.files:>7,} files{table.bytes:>16,} bytes"
         )
+    held, written = (
+        sum(getattr(table, name) for table in exported.tables.values())
+        for name in ("bytes", "bytes_written")
+    )
+    if written != held:
+        lines.append(f"  written now {written:,} of {held:,} bytes, the months that changed")
     lines.append(f"  and {len(exported.views)} views: see {place}/README.md")
     return "\n".join(lines)
 

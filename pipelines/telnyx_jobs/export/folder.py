@@ -31,7 +31,7 @@ def export(database: Path, folder: Path, export_id: str, report: Report = nothin
         delete_leftovers(folder)
         with part_beside(folder, export_id) as part:
             exported = write(database, part, export_id, report)
-            _hand_over(part)
+            hand_over(part)
             _swap_in(part, folder)
     except (OSError, duckdb.IOException) as error:
         raise CannotWrite(
@@ -54,8 +54,8 @@ def _refuse_other_content(folder: Path) -> None:
         )
 
 
-def _hand_over(part: Path) -> None:
-    """Let everybody read the export, as the published file, and have it safely on the disk."""
+def hand_over(part: Path) -> None:
+    """Make an export readable for everybody, as the published file is, and durable."""
     for path in (part, *part.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o444)
         sync_to_disk(path)

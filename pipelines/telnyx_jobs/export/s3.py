@@ -5,9 +5,8 @@ Key, region and endpoint come from where AWS's own tools take them: the environm
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +31,12 @@ _FAILURE = re.compile(
     r"AWS Error (\w+(?: \(HTTP status \d+\))?).*? during (\w+) operation: "
     r"(?:curlCode: \d+, ([^;]*))?"
 )
-_REFUSALS = re.compile("DENIED|SIGNATURE|TOKEN|ACCESS_KEY|CREDENTIAL|FORBIDDEN|status 40[13]")
+_STATUS = re.compile(r"status code\D*(\d{3} [A-Za-z ]+)")
+"""How deltalake reports an answer."""
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_REFUSALS = re.compile(
+    r"DENIED|SIGNATURE|TOKEN|ACCESS_KEY|CREDENTIAL|FORBIDDEN|status 40[13]|status code\D*40[13]"
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,8 @@ def connect(address: Address) -> "S3FileSystem":
     """The bucket's side as a file system. Raises BadConfiguration, and OSError of pyarrow."""
     from pyarrow import fs
 
-    endpoint = _endpoint()
-    region = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
-    if not endpoint and not region:
-        region = fs.resolve_s3_region(address.bucket)
     return fs.S3FileSystem(
-        region=region,
+        region=_region(address),
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_SILENT_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
@@ -80,8 +80,36 @@ def connect(address: Address) -> "S3FileSystem":
         allow_delayed_open=True,
         # else all of a file may wait for the network in memory
         background_writes=False,
-        **endpoint,
+        **_endpoint(),
     )
+
+
+def storage_options(address: Address) -> dict[str, str]:
+    """What deltalake does not find in the environment, in its own terms."""
+    options = {
+        "connect_timeout": f"{_CONNECT_SECONDS:.0f}s",
+        "max_retries": str(_ATTEMPTS),
+        "aws_conditional_put": "etag",
+    }
+    endpoint = _endpoint()
+    if endpoint:
+        scheme = endpoint["scheme"]
+        options |= {
+            "aws_endpoint_url": f"{scheme}://{endpoint['endpoint_override']}",
+            "aws_allow_http": str(scheme == "http").lower(),
+            # else it looks for keys in the environment alone
+            "aws_force_credential_load": "true",
+        }
+    options["aws_region"] = _region(address) or "us-east-1"
+    return options
+
+
+def _region(address: Address) -> str | None:
+    """The region that is set, else that of a bucket of AWS."""
+    from pyarrow import fs
+
+    region = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
+    return region or (None if _endpoint() else fs.resolve_s3_region(address.bucket))
 
 
 def waited_for(call: Callable[..., T], *arguments: Any) -> T:
@@ -97,39 +125,36 @@ def waited_for(call: Callable[..., T], *arguments: Any) -> T:
         pool.shutdown(wait=False)
 
 
-@contextmanager
-def told(address: Address) -> Iterator[None]:
-    """Tells what fails at the bucket's side in one line, without keys."""
-    try:
-        yield
-    except OSError as error:
-        raise _failure(error, address) from None
-
-
-def why(error: OSError) -> str:
-    """What a store answered, in a few words of its own that hold no key."""
-    found = _FAILURE.search(str(error))
-    if not found:
-        return error.strerror or "no answer that is understood"
-    code, operation, of_network = found.groups()
-    return (of_network or f"{code.replace('_', ' ')} at {operation}").strip().lower()
-
-
-def _failure(error: OSError, address: Address) -> TelnyxJobsError:
-    text = str(error)
-    if "NO_SUCH_BUCKET" in text or text.startswith(f"Bucket '{address.bucket}' not found"):
+def failure(error: Exception, address: Address) -> TelnyxJobsError:
+    """What failed at the bucket's side, in one line without keys; of pyarrow or of deltalake."""
+    text = _STYLE.sub("", str(error))
+    if (
+        "NoSuchBucket" in text
+        or "NO_SUCH_BUCKET" in text
+        or text.startswith(f"Bucket '{address.bucket}' not found")
+    ):
         return BadConfiguration(
             f"there is no bucket {address.bucket}: create it, or give another --to"
         )
     if _REFUSALS.search(text):
         return CannotWrite(
-            f"{address} refuses access ({why(error)}): set AWS_ACCESS_KEY_ID and "
+            f"{address} refuses access ({_why(text)}): set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, of who may list, read, write and delete there"
         )
     return CannotWrite(
-        f"{address} cannot be written ({why(error)}): check the network, AWS_REGION and "
+        f"{address} cannot be written ({_why(text)}): check the network, AWS_REGION and "
         "AWS_ENDPOINT_URL, and export again"
     )
+
+
+def _why(text: str) -> str:
+    """What a store answered, in a few words of its own that hold no key."""
+    found = _FAILURE.search(text)
+    if found:
+        code, operation, of_network = found.groups()
+        return (of_network or f"{code.replace('_', ' ')} at {operation}").strip().lower()
+    status = _STATUS.search(text)
+    return status[1].lower() if status else "no answer that is understood"
 
 
 def _endpoint() -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""What an export says of itself: its README, and the statements that give Spark its tables."""
+"""What lies beside an export's tables: a README, and statements that give Spark the tables."""
 
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, VIEW_SCHEMA, Column, Table
 from telnyx_jobs.views.dialects import spark_text
 
 ROOT_VARIABLE = "telnyx_jobs_export"
 """Spark's name for the address of the export, which its `tables.sql` asks for."""
+DELTA_SCHEMA = "telnyx_delta"
+"""Has in Spark the newest version of each Delta table, which `telnyx_raw` reads at another."""
 _SPARK_TYPES = {
     "text": "STRING",
     "timestamp": "TIMESTAMP",
@@ -15,7 +17,7 @@ _SPARK_TYPES = {
 }
 
 README = """\
-# Telnyx phone-number jobs, exported
+# Telnyx phone-number jobs, as Parquet
 
 The tables as Parquet in `tables/`, by the UTC month in which a job was created (`month=unknown`
 without one); times are UTC instants. `tables.sql` and `views/` give Spark 4.0 or later the names
@@ -44,26 +46,34 @@ Spark:
         for statement in script.read_text().rstrip().removesuffix(";").split(";\\n"):
             spark.sql(statement)
     spark.table("telnyx.failure_rates_by_error_code").show()
+"""
 
-## In a bucket
+DELTA_README = """\
+# Telnyx phone-number jobs, as Delta Lake tables
 
-An export to s3://bucket/prefix lies under `prefix/exports/<its id>/`, and `prefix/export.json` says
-in `location` which one is the newest. Read that first, then the files below the location: they stay
-until two further exports are done.
+One Delta table for each raw table in `tables/`, by the UTC month in which a job was created
+(`month=unknown` without one); times are UTC instants, and every column has its comment.
 
-DuckDB:
-
-    create secret (type s3, provider credential_chain);
-    set variable location = (select location from read_json('s3://bucket/prefix/export.json'));
-    select * from read_parquet(getvariable('location') || '/tables/jobs/**/*.parquet')
+Read the tables at the versions that belong together. `sync_runs` is committed last, and its row of
+the newest sync names them in `table_versions`, such as `{"jobs": 12, "job_operations": 9, ...}`.
+Files of replaced months stay for seven days, so a query on older versions has that long.
 
 polars:
 
-    location = polars.scan_ndjson("s3://bucket/prefix/export.json").collect()["location"].item()
-    polars.scan_parquet(f"{location}/tables/jobs/", hive_partitioning=True)
+    runs = polars.scan_delta("tables/sync_runs").filter(pl.col("table_versions").is_not_null())
+    versions = json.loads(runs.collect()["table_versions"].item())
+    polars.scan_delta("tables/jobs", version=versions["jobs"])
 
-Spark: the scripts from a copy of `tables.sql` and `views/`, with `telnyx_jobs_export` set to the
-location, s3a:// in place of s3://.
+DuckDB, with its extension delta:
+
+    select table_versions from delta_scan('tables/sync_runs') where table_versions is not null;
+    attach 'tables/jobs' as jobs (type delta, version 12);
+    select * from jobs
+
+Spark with Delta Lake, or Sail: run `tables.sql`, then `views/*.sql` in the order of their names,
+with `${telnyx_jobs_export}` standing for the address of this folder. They give the names that the
+DuckDB file has: tables in `telnyx_raw`, what analysts use in `telnyx`. `tables.sql` names the
+versions that were the newest when it was written: run it again after an export.
 """
 
 
@@ -72,6 +82,25 @@ def spark_tables() -> str:
     statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in (RAW_SCHEMA, VIEW_SCHEMA)]
     for table in TABLES:
         statements += _spark_table(table)
+    return "".join(f"{statement};\n" for statement in statements)
+
+
+def delta_tables(versions: dict[str, int]) -> str:
+    """The statements that give Spark every table at its version; sync_runs, the newest one."""
+    schemas = (DELTA_SCHEMA, RAW_SCHEMA, VIEW_SCHEMA)
+    statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in schemas]
+    for table in TABLES:
+        name = f"{DELTA_SCHEMA}.{table.name}"
+        pinned = f" VERSION AS OF {versions[table.name]}" if table.name in versions else ""
+        columns = exported_columns(table)
+        described = ",\n".join(f"  {c.name} COMMENT {spark_text(c.description)}" for c in columns)
+        statements += [
+            f"DROP TABLE IF EXISTS {name}",
+            f"CREATE TABLE {name} USING delta LOCATION '${{{ROOT_VARIABLE}}}/tables/{table.name}'",
+            f"CREATE OR REPLACE VIEW {RAW_SCHEMA}.{table.name} (\n{described}\n)\n"
+            f"COMMENT {spark_text(table.description)}\n"
+            f"AS SELECT {', '.join(c.name for c in columns)} FROM {name}{pinned}",
+        ]
     return "".join(f"{statement};\n" for statement in statements)
 
 

@@ -1,4 +1,4 @@
-"""The published file as a folder for other engines: Parquet files, and the views as Spark SQL.
+"""The published file as plain Parquet files, and the views as Spark SQL.
 
     tables/jobs/month=2026-11/<export id>_0.parquet  a table, by the UTC month its jobs began in
     tables/sync_runs/<export id>_0.parquet           a table whose rows belong to no job
@@ -6,7 +6,7 @@
     README.md, export.json                           how to open it; what is in it
 
 Its files carry its id in their names, so that a query which still reads a replaced export fails
-rather than mixes the two. Modules beside this one hand it over: to a folder, or to a bucket.
+rather than mixes the two.
 """
 
 import json
@@ -27,18 +27,21 @@ from telnyx_jobs.views.dialects import spark_views
 
 MANIFEST = "export.json"
 NO_MONTH = "unknown"
-_MEMORY = "1GB"
+MEMORY = "1GB"
+"""What DuckDB may hold in memory of an export."""
 _ROWS_PER_FLUSH = 122_880
 """What is held back for each month and thread before it is written: one row group."""
 
 
 @dataclass(frozen=True)
 class TableWritten:
-    """What an export holds of one table; `bytes` on disk."""
+    """What an export holds of one table, and how much of that it wrote. `version` is Delta's."""
 
     rows: int
     files: int
     bytes: int
+    bytes_written: int
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Exported:
             "rows": sum(table.rows for table in written),
             "files": sum(table.files for table in written),
             "bytes": sum(table.bytes for table in written),
+            "bytes_written": sum(table.bytes_written for table in written),
         }
         return asdict(self) | totals
 
@@ -74,7 +78,7 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
     with connect(database, read_only=True) as connection:
         connection.execute(f"set temp_directory = {literal(str(part / 'spill'))}")
         # so that memory does not grow with the file: what does not fit is spilled
-        connection.execute(f"set memory_limit = '{_MEMORY}'")
+        connection.execute(f"set memory_limit = '{MEMORY}'")
         # rows need no order of their own: each has its key
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"set partitioned_write_flush_threshold = {_ROWS_PER_FLUSH}")
@@ -82,15 +86,30 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
             report("table", name=table.name)
             tables[table.name] = _write_table(connection, table, part / "tables", export_id)
     shutil.rmtree(part / "spill", ignore_errors=True)
-    views = spark_views()
+    views = write_views()
     (part / "views").mkdir()
     for name, sql in views.items():
-        (part / "views" / f"{name}.sql").write_text(f"{sql};\n")
+        (part / "views" / f"{name}.sql").write_text(sql)
     (part / "tables.sql").write_text(spark_tables())
     (part / "README.md").write_text(README)
     exported = Exported(export_id, tables, list(views))
     (part / MANIFEST).write_text(json.dumps(exported.as_json(), indent=2) + "\n")
     return exported
+
+
+def write_views() -> dict[str, str]:
+    """Each view's script for Spark, by its name."""
+    return {name: f"{sql};\n" for name, sql in spark_views().items()}
+
+
+def selected(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:
+    """The rows of a query. Raises BadConfiguration for a file of an earlier version."""
+    try:
+        return connection.sql(query)
+    except (duckdb.BinderException, duckdb.CatalogException):
+        raise BadConfiguration(
+            "the database lacks tables that this version knows: run sync first"
+        ) from None
 
 
 def _write_table(
@@ -102,29 +121,25 @@ def _write_table(
     rows = 0
     if is_partitioned(table):
         options = f"partition_by (month), filename_pattern '{export_id}_{{i}}'"
-        rows = _copy(connection, _select(table, with_month=True), folder, options)
+        rows = _copy(connection, select(table, with_month=True), folder, options)
     if not rows:
         target = folder / f"month={NO_MONTH}" if is_partitioned(table) else folder
         target.mkdir(exist_ok=True)
-        rows = _copy(connection, _select(table), target / f"{export_id}_0.parquet")
+        rows = _copy(connection, select(table), target / f"{export_id}_0.parquet")
     sizes = [path.stat().st_size for path in folder.rglob("*.parquet")]
-    return TableWritten(rows, len(sizes), sum(sizes))
+    return TableWritten(rows, len(sizes), sum(sizes), sum(sizes))
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, select: str, target: Path, *options: str) -> int:
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, *options: str) -> int:
     """Write the rows of a query; gives their number."""
     given = ", ".join(("format parquet", "compression zstd", *options))
-    try:
-        done = connection.execute(f"copy ({select}) to {literal(str(target))} ({given})")
-        ((rows,),) = done.fetchall()
-    except (duckdb.BinderException, duckdb.CatalogException):
-        raise BadConfiguration(
-            "the database lacks tables that this version knows: run sync first"
-        ) from None
+    selected(connection, query)
+    done = connection.execute(f"copy ({query}) to {literal(str(target))} ({given})")
+    ((rows,),) = done.fetchall()
     return int(rows)
 
 
-def _select(table: Table, *, with_month: bool = False) -> str:
+def select(table: Table, *, with_month: bool = False) -> str:
     """The rows of a table without technical columns, JSON as text; the job's month on request."""
     columns = [
         f't."{column.name}"::varchar as "{column.name}"'

@@ -1,0 +1,19 @@
+"""Environments of their own below .cache, for engines whose packages would not agree with ours."""
+
+from pathlib import Path
+
+from support.scheduled import python_with
+
+_REQUIREMENTS = {
+    "duckdb-delta": [
+        "duckdb==1.5.5",
+        "duckdb-extension-delta==1.5.5",
+        "duckdb-extension-httpfs==1.5.5",
+    ],
+    "sail": ["pysail==0.7.2", "pyspark-client==4.2.0", "pandas<3", "pyarrow"],
+}
+
+
+def python_of(name: str) -> Path:
+    """The Python of an environment, installed on first use and kept."""
+    return python_with(f"engine-{name}", *_REQUIREMENTS[name]) / "python"
