@@ -19,6 +19,7 @@ CONFIG_FILE = Path(".dlt/config.toml")
 CONFIG_SECTION = "telnyx_jobs"
 DEFAULT_BASE_URL = "https://api.telnyx.com/v2"
 DEFAULT_DATABASE = "telnyx_jobs.duckdb"
+DEFAULT_FILE_MODE = "0444"
 DEFAULT_RETRIES = 8
 DEFAULT_TIMEOUT = 60.0
 """Seconds for one request and all of its answer."""
@@ -42,6 +43,8 @@ class Scope:
     job_ids: tuple[str, ...] = ()
     job_types: tuple[str, ...] = ()
     is_demo: bool = False
+    same_account: bool = False
+    """Whether the key is taken for that of the loaded jobs, of which the API may show none."""
 
     @property
     def lists(self) -> tuple[str | None, ...]:
@@ -64,28 +67,28 @@ class Settings:
     api_key: str
     scope: Scope
     page_size: int = MAX_PAGE_SIZE
+    audit_pages: int = 1
+    """Pages of the history to read again in each sync."""
     max_requests: int | None = None
     max_retries: int = DEFAULT_RETRIES
     timeout: float = DEFAULT_TIMEOUT
     mask_phone_numbers: bool = False
     wait: float = 0.0
     destination: str = DUCKDB
+    file_mode: int = int(DEFAULT_FILE_MODE, 8)
+    """Permissions of the published file."""
 
 
-def configured() -> dict[str, Any]:
-    """Options in the `[telnyx_jobs]` section of `.dlt/config.toml`, by their names."""
+def configuration() -> dict[str, Any]:
+    """The content of `.dlt/config.toml`; empty if the file does not exist."""
     try:
-        content = tomllib.loads(CONFIG_FILE.read_text())
+        return tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise BadConfiguration(
-            f"{CONFIG_FILE} cannot be read ({error}): mend or remove it"
+            f"{CONFIG_FILE} cannot be read ({error}): fix or remove it"
         ) from None
-    section = content.get(CONFIG_SECTION, {})
-    if not isinstance(section, dict):
-        raise BadConfiguration(f"{CONFIG_SECTION} in {CONFIG_FILE} is no section: mend it")
-    return section
 
 
 def find_key() -> str:

@@ -237,3 +237,15 @@ def test_the_fake_api_serves_until_it_is_stopped(tmp_path: Path) -> None:
 
     assert json.loads(done.stdout)["jobs_changed"] > 290
     assert server.returncode == 0
+
+
+def test_the_shell_completes_values(tmp_path: Path) -> None:
+    """What the shell asks for a completion is answered with the job types that exist."""
+    asked = {
+        "_TELNYX_JOBS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "telnyx-jobs sync --job-type update_",
+        "COMP_CWORD": "3",
+    }
+    done = run(tmp_path, environ=asked)
+
+    assert done.stdout.split() == ["update_emergency_settings", "update_phone_numbers"]

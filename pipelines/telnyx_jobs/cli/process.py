@@ -24,7 +24,6 @@ from telnyx_jobs.errors import (
     TryAgainLater,
     stops_kept,
 )
-from telnyx_jobs.settings import configured
 
 INTERRUPTED = 130
 STOP_SECONDS = 3.0
@@ -41,7 +40,8 @@ class _Outcome(NamedTuple):
 def run_and_exit(app: typer.Typer) -> NoReturn:
     """Run the command of `sys.argv`, and exit with a code of the contract.
 
-    The command finds the notifier of its run in its context's `obj`.
+    The command finds the notifier of its run in the `obj` of its context, and tells it the
+    addresses once it has read its options.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debug = len(arguments) < len(sys.argv) - 1
@@ -58,7 +58,7 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
     with suppress(Stopped):
         notifier.ended(*outcome)
         for warning in notifier.wait():
-            _tell("warning", "warning", warning)
+            tell("warning", "warning", warning)
     if outcome.failure:
         _tell_failure(outcome)
     with suppress(OSError):
@@ -73,9 +73,9 @@ def _run(
 ) -> _Outcome:
     try:
         with stops_kept():
-            if arguments[:1] == ["sync"]:
-                notifier.address(**_addresses(app, arguments[1:]))
-            return _Outcome(app(arguments, standalone_mode=False, obj=notifier) or 0)
+            return _Outcome(
+                app(arguments, prog_name=app.info.name, standalone_mode=False, obj=notifier) or 0
+            )
     except typer.Exit as ended:
         return _Outcome(ended.exit_code)
     except typer.TyperException as wrong:
@@ -94,27 +94,6 @@ def _run(
             return _Outcome(error.exit_code, str(error))
         reason = f"{type(error).__name__} in telnyx-jobs {__version__}"
         return _Outcome(Bug.exit_code, f"{reason}: please report it, with what --debug shows")
-
-
-def _addresses(app: typer.Typer, arguments: Sequence[str]) -> dict[str, str | None]:
-    """Who is told of this sync, also when it fails before it has read its options.
-
-    So they are read here too; whatever is wrong with them is left to the command.
-    """
-    try:
-        settings = configured()
-    except BadConfiguration:
-        settings = {}
-    group: Any = typer.main.get_command(app)
-    context = group.commands["sync"].make_context(
-        "sync",
-        list(arguments),
-        default_map=settings,
-        resilient_parsing=True,
-        ignore_unknown_options=True,
-    )
-    is_told = not context.params["dry_run"]
-    return {name: context.params[name] if is_told else None for name in ("webhook", "ping")}
 
 
 def _stop(number: signal.Signals, notifier: Notifier) -> Stopped:
@@ -152,10 +131,11 @@ def _lost_output() -> _Outcome | None:
 
 def _tell_failure(outcome: _Outcome) -> None:
     """The failure in one line on stderr."""
-    _tell("failed", "error", outcome.failure or "", exit_code=outcome.code)
+    tell("failed", "error", outcome.failure or "", exit_code=outcome.code)
 
 
-def _tell(event: str, level: str, message: str, **fields: object) -> None:
+def tell(event: str, level: str, message: str, **fields: object) -> None:
+    """One line on stderr."""
     message = " ".join(message.split())
     if sys.stderr.isatty():
         print(f"telnyx-jobs: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Faster start and smaller memory for a sync."""
+"""What the process of a command changes about itself; importing a module never does."""
 
 import gc
 import os
@@ -15,6 +15,12 @@ class _Hidden(MetaPathFinder):
     def find_spec(self, name: str, *_: object) -> None:
         if name in self._names:
             raise ModuleNotFoundError(name)
+
+
+def prepare_process() -> None:
+    """Settings of this process, before any command."""
+    # whatever is created is private, unless a command says otherwise
+    os.umask(0o077)
 
 
 def make_lean() -> None:

@@ -98,8 +98,9 @@ class Build:
     left_from: datetime | None = None
     """Since when a killed run observed what this one takes over: of a file, nothing."""
 
-    def __init__(self, place: Place, report: Report = nothing) -> None:
+    def __init__(self, place: Place, report: Report = nothing, file_mode: int = 0o444) -> None:
         self.place = place
+        self._file_mode = file_mode
         self._report = report
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._flusher = ThreadPoolExecutor(1)
@@ -181,7 +182,7 @@ class Build:
             # the system tells of a block that could not be written only once
             self._flushed.result()
         sync_to_disk(build)
-        build.chmod(0o444)
+        build.chmod(self._file_mode)
         # once more: a WAL that somebody has left meanwhile would keep every reader out
         self._set_foreign_wal_aside()
         build.replace(self.place.database)

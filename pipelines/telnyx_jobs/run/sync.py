@@ -107,7 +107,7 @@ def _built(settings: Settings, report: Report) -> Iterator["Build | Destination"
     """What the sync goes into; what of it is not published in the end is discarded."""
     told: AbstractContextManager[None] = nullcontext()
     if settings.destination == DUCKDB:
-        build: Build | Destination = Build(place_of(settings.database), report)
+        build: Build | Destination = Build(place_of(settings.database), report, settings.file_mode)
     else:
         prepare_dlt()
         from telnyx_jobs.destinations import warehouse as destination

@@ -1,0 +1,110 @@
+"""The commands that look and write nothing: `check`, `status` and `verify`."""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from json import dumps
+from pathlib import Path
+
+import typer
+
+from telnyx_jobs.cli import options
+from telnyx_jobs.cli.access import Access, access_to
+from telnyx_jobs.cli.output import checked, print_table, standing
+from telnyx_jobs.cli.progress import reporting
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_DATABASE,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    Scope,
+    Settings,
+)
+
+
+def check(
+    demo: options.Demo = False,
+    database: options.Database = Path(DEFAULT_DATABASE),
+    base_url: options.BaseUrl = DEFAULT_BASE_URL,
+    max_retries: options.MaxRetries = 1,
+    timeout: options.Timeout = 10.0,
+    json: options.Json = False,
+) -> None:
+    """Look at key, API, clock, folder, disk, file, lock and versions; write nothing."""
+    from telnyx_jobs.checks.preflight import check as run_check
+    from telnyx_jobs.checks.preflight import first_failure, versions
+
+    given = nullcontext(Access(base_url, ""))
+    with access_to(base_url, nothing, demo=True) if demo else given as access:
+        found = run_check(database.absolute(), *access, max_retries=max_retries, timeout=timeout)
+    code = first_failure(found)
+    if json:
+        told = {"exit_code": code, "checks": [each.as_json() for each in found]}
+        print(dumps(told | {"versions": versions()}))
+    else:
+        print(checked(found))
+    if code:
+        raise typer.Exit(code)
+
+
+def status(
+    database: options.Database = Path(DEFAULT_DATABASE),
+    max_age: options.MaxAge = None,
+    json: options.Json = False,
+    prometheus: options.Prometheus = False,
+) -> None:
+    """Print the last run, how fresh the file is, and which jobs are open."""
+    from telnyx_jobs.checks.status import read_status
+
+    if json and prometheus:
+        raise typer.BadParameter("--json and --prometheus exclude each other")
+    found = read_status(database.absolute())
+    if prometheus:
+        from telnyx_jobs.checks.metrics import metrics
+
+        print(metrics(found), end="")
+    else:
+        print(dumps(found.as_json()) if json else standing(found))
+    if found.published_at is None or (max_age is not None and found.is_older_than(max_age)):
+        raise typer.Exit(1)
+
+
+def verify(
+    demo: options.Demo = False,
+    database: options.Database = Path(DEFAULT_DATABASE),
+    base_url: options.BaseUrl = DEFAULT_BASE_URL,
+    max_retries: options.MaxRetries = DEFAULT_RETRIES,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Test the published file's data, and compare it with the API: totals and a sample of jobs."""
+    from telnyx_jobs.checks.verify import verify as run_verify
+    from telnyx_jobs.run.sync import mask_of, new_run_id, open_client
+
+    run_id = new_run_id(datetime.now(UTC))
+    with (
+        reporting(run_id, quiet=quiet) as report,
+        access_to(base_url, report, demo=demo) as access,
+    ):
+        settings = Settings(
+            database=database.absolute(),
+            base_url=access.base_url,
+            api_key=access.key,
+            scope=Scope(is_demo=demo),
+            # the total is all that is needed of a list page
+            page_size=1,
+            max_retries=max_retries,
+            timeout=timeout,
+        )
+        mask = mask_of(settings.database)
+        with open_client(settings, report, mask) as client:
+            differences = run_verify(settings, client, report)
+    if json:
+        print(dumps([difference._asdict() for difference in differences]))
+    elif differences:
+        print_table(differences[0]._fields, differences)
+    else:
+        print(f"{database} agrees with the API")
+    if differences:
+        raise typer.Exit(1)

@@ -1,0 +1,151 @@
+"""The options of the commands, each with its help, its type and its default."""
+
+from datetime import datetime
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from telnyx_jobs.settings import DESTINATIONS, MAX_PAGE_SIZE
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class JobType(StrEnum):
+    """The types that the API's `filter[type]` takes."""
+
+    UPDATE_EMERGENCY_SETTINGS = auto()
+    DELETE_PHONE_NUMBERS = auto()
+    UPDATE_PHONE_NUMBERS = auto()
+
+
+def _known_destination(name: str) -> str:
+    if name not in DESTINATIONS:
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(DESTINATIONS)}")
+    return name
+
+
+def _seconds(age: str) -> float:
+    """A duration such as 90s, 30m, 2h or 1d in seconds."""
+    number, unit = age[:-1], age[-1:]
+    if unit not in _UNITS or not (number.isascii() and number.isdecimal()):
+        raise typer.BadParameter(f"'{age}' is not a duration: use 90s, 30m, 2h or 1d")
+    return float(number) * _UNITS[unit]
+
+
+def _file_mode(mode: str) -> str:
+    try:
+        number = int(mode, 8)
+    except ValueError:
+        number = 0
+    if number | 0o444 != 0o444 or not number & 0o400:
+        raise typer.BadParameter(
+            f"'{mode}' is not an octal mode that lets the owner read, and nobody write: "
+            "use 0400, 0440 or 0444"
+        )
+    return mode
+
+
+Database = Annotated[Path, typer.Option(help="The DuckDB file to publish.", dir_okay=False)]
+BaseUrl = Annotated[
+    str,
+    typer.Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"]),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Use the demo API on loopback; needs no key.")]
+MaxRetries = Annotated[int, typer.Option(help="Further attempts per request.", min=0)]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds for one request and its whole answer.", min=0.001)
+]
+Destination = Annotated[
+    str,
+    typer.Option(
+        help=f"Where to load: {', '.join(DESTINATIONS)}.",
+        metavar="NAME",
+        callback=_known_destination,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress on stderr.")]
+
+# sync
+
+Full = Annotated[bool, typer.Option("--full", help="Read every page, not only new ones.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        help="Fill the first file no further back than this date (UTC).",
+        metavar="DATE",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"],
+    ),
+]
+JobIds = Annotated[list[str] | None, typer.Option(help="Exactly this job; repeatable.")]
+JobTypes = Annotated[
+    list[JobType] | None,
+    typer.Option(help=f"Only jobs of this type: {', '.join(JobType)}; repeatable.", metavar="TYPE"),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be requested; write nothing.")
+]
+PageSize = Annotated[int, typer.Option(help="Jobs per list page.", min=1, max=MAX_PAGE_SIZE)]
+MaxRequests = Annotated[int | None, typer.Option(help="Requests this run may send.", min=1)]
+Wait = Annotated[float, typer.Option(help="Seconds to wait while another sync runs.", min=0)]
+MaskPhoneNumbers = Annotated[
+    bool,
+    typer.Option("--mask-phone-numbers", help="Keep keyed hashes instead of phone numbers."),
+]
+SameAccount = Annotated[
+    bool,
+    typer.Option(
+        "--same-account",
+        help="The key is of the account in the file, though the API returns none of its jobs.",
+    ),
+]
+AuditPages = Annotated[
+    int,
+    typer.Option(help="Pages to read again, the ones read longest ago first.", min=0),
+]
+FileMode = Annotated[
+    str,
+    typer.Option(help="Permissions of the published file.", metavar="OCTAL", callback=_file_mode),
+]
+Webhook = Annotated[
+    str | None,
+    typer.Option(help="Post failed runs and new kinds of failure here.", metavar="URL"),
+]
+Ping = Annotated[
+    str | None,
+    typer.Option(help="Report the start and end of each run to this heartbeat.", metavar="URL"),
+]
+
+# other commands
+
+MaxAge = Annotated[
+    float | None,
+    typer.Option(
+        help="Exit 1 if the file is older than 90s, 30m, 2h or 1d.", metavar="AGE", parser=_seconds
+    ),
+]
+Prometheus = Annotated[
+    bool, typer.Option("--prometheus", help="Print metrics in Prometheus' text format.")
+]
+To = Annotated[
+    str,
+    typer.Option(
+        help="The folder to write, or s3://bucket/prefix; an export there is replaced.",
+        metavar="DIR",
+    ),
+]
+Format = Annotated[
+    Literal["parquet", "delta"] | None,
+    typer.Option(
+        help="Parquet files, or Delta Lake tables of which only changed months are written.",
+        show_default="parquet to a folder, delta to a bucket",
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(help="Write a page with charts to this file.", metavar="FILE", dir_okay=False),
+]
+Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.")]
+Seed = Annotated[int, typer.Option(help="Which demo account to serve.")]

@@ -1,0 +1,61 @@
+"""The commands that show the published file or write it out: `report` and `export`."""
+
+from datetime import UTC, datetime
+from json import dumps
+from pathlib import Path
+
+import typer
+
+from telnyx_jobs.cli import options
+from telnyx_jobs.cli.output import exported_to
+from telnyx_jobs.cli.progress import reporting
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.settings import DEFAULT_DATABASE
+
+
+def report(
+    database: options.Database = Path(DEFAULT_DATABASE),
+    html: options.Html = None,
+) -> None:
+    """Show what fails, how often and since when, and which numbers still fail."""
+    from rich.console import Console
+
+    from telnyx_jobs.report.figures import read_report
+
+    found = read_report(database.absolute(), datetime.now(UTC))
+    if html is None:
+        from telnyx_jobs.report.text import text_page
+
+        print(text_page(found, Console(highlight=False)))
+    else:
+        try:
+            from telnyx_jobs.report.html import write_html
+        except ModuleNotFoundError as missing:
+            raise BadConfiguration(
+                f"--html needs {missing.name}, which is not installed: "
+                "run pip install 'telnyx-jobs[report]'"
+            ) from None
+
+        size = write_html(found, html)
+        print(f"Wrote {html} ({size:,} bytes)")
+
+
+def export(
+    to: options.To,
+    database: options.Database = Path(DEFAULT_DATABASE),
+    format: options.Format = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write the published file out for other engines, with the views as Spark SQL."""
+    from telnyx_jobs.export.formats import Export
+    from telnyx_jobs.run.sync import new_run_id
+
+    try:
+        asked = Export(to, format)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+    run_id = new_run_id(datetime.now(UTC))
+    with reporting(run_id, quiet=quiet) as report:
+        exported = asked.write(database.absolute(), run_id, report)
+    print(dumps(exported.as_json() | {"folder": to}) if json else exported_to(exported, to))

@@ -1,0 +1,116 @@
+"""The command `sync`."""
+
+from datetime import UTC
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from telnyx_jobs.cli import options
+from telnyx_jobs.cli.access import access_to
+from telnyx_jobs.cli.output import synced
+from telnyx_jobs.cli.progress import reporting
+from telnyx_jobs.cli.startup import import_without_extras, make_lean
+from telnyx_jobs.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_DATABASE,
+    DEFAULT_FILE_MODE,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    DUCKDB,
+    MAX_PAGE_SIZE,
+    Scope,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from telnyx_jobs.cli.notify import Notifier
+    from telnyx_jobs.progress import Report
+
+
+def sync(
+    context: typer.Context,
+    demo: options.Demo = False,
+    database: options.Database = Path(DEFAULT_DATABASE),
+    base_url: options.BaseUrl = DEFAULT_BASE_URL,
+    full: options.Full = False,
+    since: options.Since = None,
+    job_id: options.JobIds = None,
+    job_type: options.JobTypes = None,
+    dry_run: options.DryRun = False,
+    page_size: options.PageSize = MAX_PAGE_SIZE,
+    audit_pages: options.AuditPages = 1,
+    max_requests: options.MaxRequests = None,
+    max_retries: options.MaxRetries = DEFAULT_RETRIES,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    wait: options.Wait = 0.0,
+    destination: options.Destination = DUCKDB,
+    mask_phone_numbers: options.MaskPhoneNumbers = False,
+    same_account: options.SameAccount = False,
+    file_mode: options.FileMode = DEFAULT_FILE_MODE,
+    webhook: options.Webhook = None,
+    ping: options.Ping = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Bring the published DuckDB file, or a warehouse, up to date with the API."""
+    scope = Scope(
+        full=full,
+        since=since and since.replace(tzinfo=since.tzinfo or UTC),
+        job_ids=tuple(job_id or ()),
+        job_types=tuple(map(str, job_type or ())),
+        is_demo=demo,
+        same_account=same_account,
+    )
+    make_lean()
+    if destination == DUCKDB:
+        # a warehouse's driver may need them
+        import_without_extras()
+    from telnyx_jobs.run.sync import new_summary, place_of
+    from telnyx_jobs.run.sync import sync as run_sync
+
+    summary = new_summary(scope.mode, database, destination)
+    before = database if destination == DUCKDB else place_of(database, destination).runs
+    # it knows webhook and ping already
+    notifier: Notifier = context.obj
+    notifier.follow(summary, is_first=not before.exists())
+    with (
+        reporting(summary.run_id, quiet=quiet) as report,
+        access_to(base_url, report, demo=demo) as access,
+    ):
+        settings = Settings(
+            database=database.absolute(),
+            base_url=access.base_url,
+            api_key=access.key,
+            scope=scope,
+            page_size=page_size,
+            audit_pages=audit_pages,
+            max_requests=max_requests,
+            max_retries=max_retries,
+            timeout=timeout,
+            mask_phone_numbers=mask_phone_numbers,
+            wait=wait,
+            destination=destination,
+            file_mode=int(file_mode, 8),
+        )
+        if dry_run:
+            told, as_json = _planned(settings, report)
+        else:
+            run_sync(settings, summary, report, notifier.started)
+            told, as_json = synced(summary), summary.as_json()
+    print(dumps(as_json) if json else told)
+
+
+def _planned(settings: Settings, report: "Report") -> tuple[str, dict[str, Any]]:
+    """What a sync would request, for a person and as JSON."""
+    from telnyx_jobs.run.dry_run import plan
+    from telnyx_jobs.run.sync import open_client
+
+    with open_client(settings, report) as client:
+        planned = plan(settings, client)
+    told = (
+        f"A sync would ask for {planned.list_pages:,} list pages and {planned.retrieves:,} jobs "
+        f"one by one: {planned.requests:,} requests. Nothing was written."
+    )
+    return told, planned.as_json()
