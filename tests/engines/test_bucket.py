@@ -205,7 +205,7 @@ def test_a_commit_that_another_made_first_is_refused(
 def test_a_stopped_export_leaves_the_named_state(
     moment: str, number: signal.Signals, small: Path, other: Path, bucket: Path, store: S3Server
 ) -> None:
-    """Stopped at a data file or at a commit, readers find the old state; the next one goes on."""
+    """Stopped at a data file or at a commit, readers find the old state; the next one continues."""
     export(small, at(bucket), "it")
     begun = threading.Event()
     signalled: list[int] = []
@@ -307,8 +307,10 @@ def test_what_cannot_be_reached_has_its_exit_code(
 
 
 def test_a_missing_bucket_is_reported(small: Path, store: S3Server) -> None:
-    """It is a setting that cannot be used: a bucket is never made."""
-    with pytest.raises(BadConfiguration, match="there is no bucket no-such-bucket: create it"):
+    """An unusable setting: a bucket is never created."""
+    with pytest.raises(
+        BadConfiguration, match="the bucket no-such-bucket does not exist: create it"
+    ):
         export(small, Address("no-such-bucket", "p"), "it")
     assert not (store.folder / "no-such-bucket").exists()
 
@@ -316,12 +318,12 @@ def test_a_missing_bucket_is_reported(small: Path, store: S3Server) -> None:
 @pytest.mark.parametrize(
     "endpoint", ["127.0.0.1:9000", "ftp://host", "https://", "http://KEY:SECRET@host", "http://h/p"]
 )
-def test_an_endpoint_that_cannot_be_used_is_told(
+def test_an_endpoint_that_cannot_be_used_is_reported(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no plain address of a server is named by its variable, and not repeated."""
+    """A wrong address is reported by its variable, and not repeated."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-    with pytest.raises(BadConfiguration, match="AWS_ENDPOINT_URL_S3 is no address") as refused:
+    with pytest.raises(BadConfiguration, match="AWS_ENDPOINT_URL_S3 is not an address") as refused:
         connect(Address.of("s3://bucket"))
     assert "SECRET" not in str(refused.value)
 
@@ -362,5 +364,5 @@ def test_what_is_no_address_is_refused(to: str) -> None:
     ],
 )
 def test_an_address_is_taken_as_it_stands(to: str, path: str) -> None:
-    """The prefix is no URL: nothing in it is decoded or cut off but the slash at its end."""
+    """The prefix is not a URL: nothing in it is decoded or cut off, except the slash at its end."""
     assert (Address.of(to).path, str(Address.of(to))) == (path, f"s3://{path}")

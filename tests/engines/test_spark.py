@@ -39,7 +39,7 @@ def spark(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A Spark cluster of two worker processes that has run the export's scripts."""
     home = tmp_path_factory.mktemp("spark")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        # pyspark tells of Python and pandas versions that it has not been tried with
+        # pyspark warns about Python and pandas versions that it was not tested with
         warnings.simplefilter("ignore")
         for name, value in _spark_environment(home).items():
             patch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Delta Lake exports to a folder: months, kills, others at work. Other readers: tests/engines."""
+"""Delta Lake exports to a folder: months, kills, others. Other readers: tests/engines."""
 
 import json
 import os

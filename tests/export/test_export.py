@@ -69,7 +69,7 @@ def test_polars_reads_the_tables_back(table: Table, database: Path, exported: Pa
 
 
 def test_rows_lie_in_the_utc_month_of_their_job(tmp_path: Path) -> None:
-    """A job and its children share a month; without a time it is unknown, of no job none."""
+    """A job and its children share a month: `unknown` without a time, none without a job."""
     late = job(1, created_at="2026-01-31T23:59:59.999Z", failed_operations=[failure(1, {})])
     with api_of([late, job(2, created_at=None, phone_numbers=numbers(1)), {"id": 1}]) as api:
         sync_once(api, tmp_path / "jobs.duckdb")
@@ -96,7 +96,7 @@ def test_technical_columns_stay_behind(exported: Path) -> None:
 
 
 def test_an_empty_account_has_every_table(tmp_path: Path) -> None:
-    """Without any job each table is there to be read, without rows."""
+    """Without any job each table can be read, and has no rows."""
     with api_of([]) as api:
         sync_once(api, tmp_path / "jobs.duckdb")
     done = export(tmp_path / "jobs.duckdb", tmp_path / "export", "it")
@@ -125,7 +125,7 @@ def test_a_replaced_export_leaves_nothing_of_the_old_one(small: Path, tmp_path: 
 
 
 def test_a_reader_always_finds_a_whole_export(small: Path, tmp_path: Path) -> None:
-    """While exports replace each other, the folder is there and holds one of them at any time."""
+    """While exports replace each other, the folder exists and holds one of them at any time."""
     folder = tmp_path / "export"
     export(small, folder, "0")
     ended, seen = threading.Event(), set()
@@ -176,7 +176,7 @@ def test_without_an_exchange_of_names_two_renames_do(
     ],
 )
 def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_path: Path) -> None:
-    """After a kill at any step the old export is byte for byte there; the next one tidies up."""
+    """After a kill at any step the old export is unchanged; the next one deletes the leftovers."""
     folder = tmp_path / "export"
     export(small, folder, "old")
     before = contents(folder)
@@ -217,7 +217,7 @@ def test_killed_between_two_renames_the_old_export_comes_back(small: Path, tmp_p
 def test_an_export_at_work_is_left_alone(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two exports into one folder at the same time both end well, and the last one stays."""
+    """Two exports into one folder at the same time both succeed, and the last one stays."""
     folder = tmp_path / "export"
     hand_over: Callable[[Path], None] = exporting.hand_over
 
@@ -252,26 +252,26 @@ def test_a_missing_file_says_to_sync_first(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told(small: Path, tmp_path: Path) -> None:
-    """A folder that cannot be made raises CannotWrite."""
+    """A folder that cannot be created raises CannotWrite."""
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotWrite, match="cannot be written"):
         export(small, tmp_path / "file" / "within" / "export", "it")
 
 
-def test_the_command_tells_what_it_wrote(database: Path, tmp_path: Path) -> None:
+def test_the_command_reports_what_it_wrote(database: Path, tmp_path: Path) -> None:
     """`export --json` prints one object that counts the rows, files and bytes of each table."""
     done = run(tmp_path, "--to", "export", "--json", database=database)
 
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["folder"], told["tables"]["sync_runs"]["rows"]) == (
+    printed = json.loads(done.stdout)
+    assert (done.returncode, printed["folder"], printed["tables"]["sync_runs"]["rows"]) == (
         0,
         "export",
         3,
     )
     paths = list((tmp_path / "export" / "tables").rglob("*.parquet"))
-    assert told["files"] == len(paths)
-    assert told["bytes"] == sum(path.stat().st_size for path in paths)
-    assert told["rows"] == sum(table["rows"] for table in told["tables"].values())
+    assert printed["files"] == len(paths)
+    assert printed["bytes"] == sum(path.stat().st_size for path in paths)
+    assert printed["rows"] == sum(table["rows"] for table in printed["tables"].values())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_the_command_tells_what_it_wrote(database: Path, tmp_path: Path) -> None
 def test_what_cannot_be_written_has_its_exit_code(
     to: str, code: int, database: Path, tmp_path: Path
 ) -> None:
-    """No other store is known, a place inside a file cannot be written, other content is kept."""
+    """Other stores are refused, a place inside a file cannot be written, other content is kept."""
     (tmp_path / "file").write_text("")
     done = run(tmp_path, "--to", to, database=database)
 

@@ -52,7 +52,7 @@ VERSIONS = "table_versions"
 KEPT_HOURS = 168
 """How long the files of a replaced month stay, for readers of an older version."""
 _ALL = "all"
-"""Stands for the month where a table has none."""
+"""The month of tables without months."""
 _BATCH_ROWS = 122_880
 _ARROW_TYPES = {
     "text": pyarrow.string(),
@@ -97,8 +97,8 @@ def export(
 ) -> Exported:
     """Commit what changed in the published file since the last export to this place.
 
-    Raises BadConfiguration when the file or deltalake is missing, or something else lies at the
-    place, TryAgainLater when another export commits there at the same time, and CannotWrite.
+    Raises BadConfiguration if the file or deltalake is missing, or the place holds something else,
+    TryAgainLater if another export commits there at the same time, and CannotWrite.
     """
     refuse_missing(database)
     _refuse_missing_package()
@@ -146,14 +146,14 @@ def _commit_all(
 
 
 def _look(target: Target) -> None:
-    """List the place: pyarrow says best why a bucket cannot be used."""
+    """List the place: pyarrow reports best why a bucket cannot be used."""
     from pyarrow.fs import FileSelector
 
     target.files.get_file_info(FileSelector("tables", allow_not_found=True))
 
 
 class _Lake:
-    """One Delta table. Opening it creates it where it is missing."""
+    """One Delta table. Opening it creates it if it is missing."""
 
     def __init__(self, table: Table, target: Target) -> None:
         self._table = table
@@ -203,7 +203,7 @@ class _Lake:
 
     def delete_old_files(self) -> None:
         """Delete what no version of the last days needs, and what killed exports left."""
-        # without anything to delete it would commit all the same
+        # it would commit even with nothing to delete
         if self._delta.vacuum(KEPT_HOURS, dry_run=True, full=True):
             self._delta.vacuum(KEPT_HOURS, dry_run=False, full=True)
 
@@ -240,7 +240,7 @@ class _Lake:
         return delta.version() if delta else None
 
     def _created(self) -> "DeltaTable":
-        """An empty table. Raises BadConfiguration when anything else lies there."""
+        """An empty table. Raises BadConfiguration if the place holds anything else."""
         from deltalake import DeltaTable
         from pyarrow.fs import FileSelector
 
@@ -330,7 +330,7 @@ def _schema(table: Table) -> pyarrow.Schema:
 
 
 def _write_scripts(target: Target, versions: dict[str, int]) -> list[str]:
-    """README and the statements for Spark beside the tables; gives the views' names."""
+    """Write README and the statements for Spark beside the tables; returns the views' names."""
     texts = {"README.md": DELTA_README, "tables.sql": delta_tables(versions)}
     views = write_views()
     target.files.create_dir("views")
@@ -341,7 +341,7 @@ def _write_scripts(target: Target, versions: dict[str, int]) -> list[str]:
 
 
 def _settle(target: Target) -> None:
-    """Make what was committed to a folder readable for everybody, and durable."""
+    """Make a committed folder readable for everybody, and durable."""
     if target.folder:
         hand_over(target.folder)
 

@@ -1,4 +1,4 @@
-"""An export handed over as a folder: it takes the place of an older one whole, by rename."""
+"""An export in a folder: it replaces an older one whole, by rename."""
 
 import ctypes
 import os
@@ -18,9 +18,9 @@ _AT_FDCWD = -100
 
 
 def export(database: Path, folder: Path, export_id: str, report: Report = nothing) -> Exported:
-    """Write the published file out as the folder, in place of an older export.
+    """Write the published file to the folder, and replace an older export.
 
-    Raises BadConfiguration when the file is missing or the folder holds anything else, and
+    Raises BadConfiguration if the file is missing or the folder holds anything else, and
     CannotWrite.
     """
     folder = folder.resolve()
@@ -41,7 +41,7 @@ def export(database: Path, folder: Path, export_id: str, report: Report = nothin
 
 
 def _refuse_other_content(folder: Path) -> None:
-    """Raises BadConfiguration when an export would replace what is no export."""
+    """Raises BadConfiguration if an export would replace something else."""
     try:
         is_free = not folder.exists() or (folder / MANIFEST).is_file() or not any(folder.iterdir())
     except NotADirectoryError:
@@ -62,11 +62,11 @@ def hand_over(part: Path) -> None:
 
 
 def _swap_in(part: Path, folder: Path) -> None:
-    """Let the new export take the folder's place; an old one lies in the part folder then."""
+    """Replace the folder by the new export; an old one is then in the part folder."""
     if not folder.exists():
         part.rename(folder)
     elif not _exchange(part, folder):
-        # This file system cannot exchange two names, so for a moment there is no export.
+        # this file system cannot exchange two names, so for a moment the export is missing.
         replaced = part.with_name(part.name + REPLACED)
         folder.rename(replaced)
         part.rename(folder)
@@ -75,7 +75,7 @@ def _swap_in(part: Path, folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one step; False where the system cannot."""
+    """Exchange two names in one step; False if the system cannot."""
     library = ctypes.CDLL(None, use_errno=True)
     names = os.fsencode(one), os.fsencode(other)
     if hasattr(library, "renameat2"):

@@ -1,4 +1,4 @@
-"""Which export writes where: Parquet to a folder by default, Delta Lake to a bucket always."""
+"""The format of an export: Parquet to a folder by default, Delta Lake always to a bucket."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from telnyx_jobs.progress import Report, nothing
 
 Format = Literal["parquet", "delta"]
 _PLAIN = re.compile(r"[A-Za-z0-9._=/:@+,-]*")
-"""Addresses that every reader of Delta Lake opens: none agrees on how to write the others."""
+"""Addresses that every reader of Delta Lake opens: readers disagree on how to write the others."""
 
 
 class Export:
-    """An export to an address. Raises ValueError when the address or its format cannot be used."""
+    """An export to an address. Raises ValueError if the address or its format cannot be used."""
 
     def __init__(self, to: str, format_: Format | None) -> None:
         self._place = Address.of(to) if "://" in to else Path(to).absolute()

@@ -1,6 +1,6 @@
-"""Buckets of S3, and of stores that speak like it: addresses, the way in, and what goes wrong.
+"""Buckets of S3, and of stores with the same API: addresses, connection, and errors.
 
-Key, region and endpoint come from where AWS's own tools take them: the environment and `~/.aws`.
+Key, region and endpoint come from where AWS's own tools find them: the environment and `~/.aws`.
 """
 
 import os
@@ -24,7 +24,7 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _CONNECT_SECONDS = 5.0
 _SILENT_SECONDS = 10.0
-"""How long a connection may stand still; three seconds if not given."""
+"""How long a connection may be silent; three seconds if not given."""
 _ATTEMPTS = 3
 _SIGNAL_SECONDS = 0.5
 _FAILURE = re.compile(
@@ -48,7 +48,7 @@ class Address:
 
     @classmethod
     def of(cls, text: str) -> "Address":
-        """The address that is written as s3://bucket/prefix. Raises ValueError."""
+        """Parse an address such as s3://bucket/prefix. Raises ValueError."""
         bucket, _, prefix = text.removeprefix(_SCHEME).partition("/")
         if not text.startswith(_SCHEME) or not _BUCKET.fullmatch(bucket):
             # not repeated: keys of S3 are sometimes written into addresses
@@ -68,7 +68,7 @@ class Address:
 
 
 def connect(address: Address) -> "S3FileSystem":
-    """The bucket's side as a file system. Raises BadConfiguration, and OSError of pyarrow."""
+    """The store as a file system. Raises BadConfiguration, and OSError of pyarrow."""
     from pyarrow import fs
 
     return fs.S3FileSystem(
@@ -78,14 +78,14 @@ def connect(address: Address) -> "S3FileSystem":
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         # a small file is one request
         allow_delayed_open=True,
-        # else all of a file may wait for the network in memory
+        # otherwise a whole file may wait for the network in memory
         background_writes=False,
         **_endpoint(),
     )
 
 
 def storage_options(address: Address) -> dict[str, str]:
-    """What deltalake does not find in the environment, in its own terms."""
+    """Settings that deltalake does not read from the environment, in its own terms."""
     options = {
         "connect_timeout": f"{_CONNECT_SECONDS:.0f}s",
         "max_retries": str(_ATTEMPTS),
@@ -97,7 +97,7 @@ def storage_options(address: Address) -> dict[str, str]:
         options |= {
             "aws_endpoint_url": f"{scheme}://{endpoint['endpoint_override']}",
             "aws_allow_http": str(scheme == "http").lower(),
-            # else it looks for keys in the environment alone
+            # otherwise it reads keys from the environment only
             "aws_force_credential_load": "true",
         }
     options["aws_region"] = _region(address) or "us-east-1"
@@ -105,7 +105,7 @@ def storage_options(address: Address) -> dict[str, str]:
 
 
 def _region(address: Address) -> str | None:
-    """The region that is set, else that of a bucket of AWS."""
+    """The configured region, else that of a bucket of AWS."""
     from pyarrow import fs
 
     region = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
@@ -113,11 +113,11 @@ def _region(address: Address) -> str | None:
 
 
 def waited_for(call: Callable[..., T], *arguments: Any) -> T:
-    """What the call gives. A signal ends the wait for it; a request itself it cannot end."""
+    """What the call returns. A signal ends the wait for it, but cannot end the request itself."""
     pool = ThreadPoolExecutor(1)
     try:
         answer = pool.submit(call, *arguments)
-        # again and again: a signal that comes just before a wait begins does not end that one
+        # repeated, because a signal just before a wait begins does not end that wait
         while not wait([answer], timeout=_SIGNAL_SECONDS).done:
             pass
         return answer.result()
@@ -126,7 +126,7 @@ def waited_for(call: Callable[..., T], *arguments: Any) -> T:
 
 
 def failure(error: Exception, address: Address) -> TelnyxJobsError:
-    """What failed at the bucket's side, in one line without keys; of pyarrow or of deltalake."""
+    """What failed at the store, in one line without keys, from pyarrow's or deltalake's error."""
     text = _STYLE.sub("", str(error))
     if (
         "NoSuchBucket" in text
@@ -134,12 +134,12 @@ def failure(error: Exception, address: Address) -> TelnyxJobsError:
         or text.startswith(f"Bucket '{address.bucket}' not found")
     ):
         return BadConfiguration(
-            f"there is no bucket {address.bucket}: create it, or give another --to"
+            f"the bucket {address.bucket} does not exist: create it, or give another --to"
         )
     if _REFUSALS.search(text):
         return CannotWrite(
             f"{address} refuses access ({_why(text)}): set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, of who may list, read, write and delete there"
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, with the right to list, read, write and delete"
         )
     return CannotWrite(
         f"{address} cannot be written ({_why(text)}): check the network, AWS_REGION and "
@@ -148,21 +148,23 @@ def failure(error: Exception, address: Address) -> TelnyxJobsError:
 
 
 def _why(text: str) -> str:
-    """What a store answered, in a few words of its own that hold no key."""
+    """What a store answered, in a few of its words, without keys."""
     found = _FAILURE.search(text)
     if found:
         code, operation, of_network = found.groups()
         return (of_network or f"{code.replace('_', ' ')} at {operation}").strip().lower()
     status = _STATUS.search(text)
-    return status[1].lower() if status else "no answer that is understood"
+    return status[1].lower() if status else "unknown answer"
 
 
 def _endpoint() -> dict[str, Any]:
-    """Where a store other than AWS answers, in pyarrow's terms; pyarrow does not look itself."""
+    """The endpoint of a store other than AWS, in pyarrow's terms: pyarrow does not read it."""
     for name in _ENDPOINTS:
         if os.environ.get(name):
             address = http_address(os.environ[name], plain=True)
             if address is None or address.path != "/":
-                raise BadConfiguration(f"{name} is no address such as https://host:9000: mend it")
+                raise BadConfiguration(
+                    f"{name} is not an address such as https://host:9000: fix it"
+                )
             return {"scheme": address.scheme, "endpoint_override": address.netloc.decode()}
     return {}

@@ -1,12 +1,12 @@
-"""What lies beside an export's tables: a README, and statements that give Spark the tables."""
+"""The files beside an export's tables: a README, and statements that declare them in Spark."""
 
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, VIEW_SCHEMA, Column, Table
 from telnyx_jobs.views.dialects import spark_text
 
 ROOT_VARIABLE = "telnyx_jobs_export"
-"""Spark's name for the address of the export, which its `tables.sql` asks for."""
+"""Spark's variable for the address of the export, which its `tables.sql` reads."""
 DELTA_SCHEMA = "telnyx_delta"
-"""Has in Spark the newest version of each Delta table, which `telnyx_raw` reads at another."""
+"""Schema in Spark for the newest version of each Delta table; `telnyx_raw` reads another."""
 _SPARK_TYPES = {
     "text": "STRING",
     "timestamp": "TIMESTAMP",
@@ -24,8 +24,8 @@ without one); times are UTC instants. `tables.sql` and `views/` give Spark 4.0 o
 that the DuckDB file has: tables in `telnyx_raw`, what analysts use in `telnyx`. `export.json`
 counts rows, files and bytes.
 
-The next export replaces this folder whole: a query under way then fails for a missing file and can
-be run again, in Spark after these scripts.
+The next export replaces this folder whole: a running query then fails for a missing file. Run it
+again, in Spark after these scripts.
 
 DuckDB:
 
@@ -86,7 +86,7 @@ def spark_tables() -> str:
 
 
 def delta_tables(versions: dict[str, int]) -> str:
-    """The statements that give Spark every table at its version; sync_runs, the newest one."""
+    """The statements that declare every table in Spark at its version, sync_runs at the newest."""
     schemas = (DELTA_SCHEMA, RAW_SCHEMA, VIEW_SCHEMA)
     statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in schemas]
     for table in TABLES:
@@ -109,7 +109,7 @@ def exported_columns(table: Table) -> list[Column]:
 
 
 def is_partitioned(table: Table) -> bool:
-    """Whether each row belongs to a job, and so to the month of one."""
+    """Whether each row belongs to a job, and so to a month."""
     return table is JOBS or "job_id" in table.key
 
 

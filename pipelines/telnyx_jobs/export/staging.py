@@ -1,4 +1,4 @@
-"""The private folder that an export is written into before it is handed over."""
+"""The private folder that an export is written into before it is moved or uploaded."""
 
 import fcntl
 import glob
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPLACED = "-replaced"
-"""Ends the name of an old export that is set aside for a moment."""
+"""Suffix of an old export that is set aside for a moment."""
 
 
 @contextmanager
 def part_beside(place: Path, export_id: str) -> Iterator[Path]:
     """A folder beside the place to write into, mode 0700, locked, and deleted in the end.
 
-    What lies there in the end is the replaced export, or what there is of one that failed.
+    At the end it holds the replaced export, or the parts of one that failed.
     """
     part = place.with_name(f".{place.name}.part-{export_id}")
     part.mkdir(mode=0o700)
@@ -30,7 +30,7 @@ def part_beside(place: Path, export_id: str) -> Iterator[Path]:
 
 
 def delete_leftovers(place: Path) -> None:
-    """Delete what killed exports have left; one at work holds its lock, and is left alone."""
+    """Delete what killed exports left; a running one holds its lock, and is kept."""
     for leftover in place.parent.glob(f".{glob.escape(place.name)}.part-*"):
         if leftover.name.endswith(".state"):
             # of a sync, into a database of such a name

@@ -5,8 +5,8 @@
     tables.sql, views/1_jobs.sql, …                  the same names in Spark, in order of creation
     README.md, export.json                           how to open it; what is in it
 
-Its files carry its id in their names, so that a query which still reads a replaced export fails
-rather than mixes the two.
+Its files carry its id in their names, so a query that still reads a replaced export fails instead
+of mixing the two.
 """
 
 import json
@@ -28,9 +28,9 @@ from telnyx_jobs.views.dialects import spark_views
 MANIFEST = "export.json"
 NO_MONTH = "unknown"
 MEMORY = "1GB"
-"""What DuckDB may hold in memory of an export."""
+"""The memory that DuckDB may use for an export."""
 _ROWS_PER_FLUSH = 122_880
-"""What is held back for each month and thread before it is written: one row group."""
+"""Rows kept in memory per month and thread before they are written: one row group."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,22 @@ class Exported:
 
 
 def refuse_missing(database: Path) -> None:
-    """Raises BadConfiguration when there is no published file."""
+    """Raises BadConfiguration without a published file."""
     if not database.exists():
-        raise BadConfiguration(f"{database} is not there: run sync first")
+        raise BadConfiguration(f"{database} does not exist: run sync first")
 
 
 def write(database: Path, part: Path, export_id: str, report: Report) -> Exported:
-    """Everything that an export consists of, into the part folder.
+    """Write a whole export into the part folder.
 
-    Raises OSError and duckdb.IOException when it cannot be written, and BadConfiguration.
+    Raises OSError and duckdb.IOException if it cannot be written, and BadConfiguration.
     """
     tables = {}
     with connect(database, read_only=True) as connection:
         connection.execute(f"set temp_directory = {literal(str(part / 'spill'))}")
-        # so that memory does not grow with the file: what does not fit is spilled
+        # memory does not grow with the file: what does not fit is spilled
         connection.execute(f"set memory_limit = '{MEMORY}'")
-        # rows need no order of their own: each has its key
+        # rows need no order: each has its key
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"set partitioned_write_flush_threshold = {_ROWS_PER_FLUSH}")
         for table in TABLES:
@@ -131,7 +131,7 @@ def _write_table(
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, *options: str) -> int:
-    """Write the rows of a query; gives their number."""
+    """Write the rows of a query; returns their number."""
     given = ", ".join(("format parquet", "compression zstd", *options))
     selected(connection, query)
     done = connection.execute(f"copy ({query}) to {literal(str(target))} ({given})")
@@ -140,7 +140,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, *opti
 
 
 def select(table: Table, *, with_month: bool = False) -> str:
-    """The rows of a table without technical columns, JSON as text; the job's month on request."""
+    """The rows of a table without technical columns, JSON as text; on request with the month."""
     columns = [
         f't."{column.name}"::varchar as "{column.name}"'
         if column.type == "json"
