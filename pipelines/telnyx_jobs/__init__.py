@@ -1,6 +1,78 @@
 """Telnyx phone-number jobs, exact in DuckDB: a dlt source, its SQL views and a command line.
 
+In a pipeline of your own:
+
+    from telnyx_jobs import create_views, telnyx_jobs
+
+    pipeline = dlt.pipeline("mine", destination="duckdb", dataset_name="my_data")
+    pipeline.run(telnyx_jobs())
+    create_views(pipeline)
+
 Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
 """
 
-__version__ = "0.1.0"
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import dlt
+    from dlt.extract import DltSource
+
+__version__ = "0.2.0"
+__all__ = ["create_views", "telnyx_jobs"]
+
+
+def telnyx_jobs(
+    api_key: str | None = None,
+    base_url: str | None = None,
+    full: bool | None = None,
+    since: datetime | None = None,
+    job_types: Sequence[str] | None = None,
+    page_size: int | None = None,
+    max_requests: int | None = None,
+    same_account: bool | None = None,
+) -> "DltSource":
+    """The jobs of one Telnyx account, as a dlt source for any SQL destination.
+
+    What is not given comes from dlt's configuration, as `SOURCES__TELNYX__API_KEY` or `api_key`
+    under `[sources.telnyx]` in `.dlt/secrets.toml`, else from a default.
+
+    Args:
+        api_key: The key of the account.
+        base_url: Address of the API, `https://api.telnyx.com/v2`.
+        full: Read every page, not only new ones, and mark jobs that the API no longer returns.
+        since: Read no jobs created before this time (UTC where it has no zone).
+        job_types: Only jobs of these types.
+        page_size: Jobs per list page, 250 at most.
+        max_requests: Stop after this many requests; the next run goes on from there.
+        same_account: Load although the API shows none of the loaded jobs any more.
+
+    Raises, when the pipeline runs: TelnyxJobsError as the cause of dlt's PipelineStepFailed.
+
+    Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
+    """
+    # dlt takes a second to import, so this module does without it
+    from telnyx_jobs.source import resource
+
+    given: dict[str, Any] = {
+        "api_key": api_key,
+        "base_url": base_url,
+        "full": full,
+        "since": since,
+        "job_types": job_types,
+        "page_size": page_size,
+        "max_requests": max_requests,
+        "same_account": same_account,
+    }
+    return resource.telnyx_jobs(**{name: v for name, v in given.items() if v is not None})
+
+
+def create_views(pipeline: "dlt.Pipeline", schema: str = "telnyx") -> None:
+    """Create the views on the dataset that the pipeline loads, in a schema of this name.
+
+    Run it again after an upgrade; existing views are replaced.
+    """
+    from telnyx_jobs.views.create import create_views as create
+
+    create(pipeline, schema)

@@ -45,7 +45,7 @@ def _key(name: str, type_: Type, description: str) -> Column:
     return Column(name, type_, description, nullable=False)
 
 
-_COUNTS = (
+COUNTS = (
     Column(
         "phone_numbers_count",
         "bigint",
@@ -88,7 +88,7 @@ JOBS = Table(
         Column("created_at", "timestamp", "When the job was created, UTC."),
         Column("updated_at", "timestamp", "When the job last changed at Telnyx, UTC."),
         Column("parameters", "json", "Arguments saved with the job; external_pin is never kept."),
-        *_COUNTS,
+        *COUNTS,
         Column("extra", "json", "Every field of the record that has no column of its own."),
         Column("observed_at", "timestamp", "When a sync first saw the job as it is here, UTC."),
         Column("missing_since", "timestamp", "Since when the API no longer shows the job, UTC."),
@@ -149,7 +149,7 @@ JOB_OBSERVATIONS = Table(
         _key("observed_at", "timestamp", "When the sync read the job, UTC."),
         Column("status", "text", "The job's status then."),
         Column("updated_at", "timestamp", "The job's updated_at then, UTC."),
-        *_COUNTS,
+        *COUNTS,
     ),
 )
 REJECTED_RECORDS = Table(
@@ -189,6 +189,8 @@ SYNC_RUNS = Table(
         Column("throttled_seconds", "double", "Seconds waited because of the API's rate limit."),
         Column("published", "bool", "Whether the run published the file: true for each row."),
         Column("database", "text", "Path of the published file."),
+        Column("version", "text", "Version of the program that published."),
+        Column("unknown_job_ids", "json", "Ids asked for by --job-id that the API does not know."),
     ),
 )
 

@@ -63,9 +63,9 @@ class Settings:
     """All that a sync needs to know."""
 
     database: Path
-    base_url: str
-    api_key: str
-    scope: Scope
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str = ""
+    scope: Scope = Scope()
     page_size: int = MAX_PAGE_SIZE
     audit_pages: int = 1
     """Pages of the history to read again in each sync."""
@@ -103,10 +103,12 @@ def find_key() -> str:
 
 
 def prepare_dlt() -> None:
-    """Settings of dlt that hold for this process; they must stand before dlt is imported."""
+    """Settings of dlt for this process. Call it before dlt is imported."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     # a signal ends a run at once: there is no half-loaded package to save
     os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
+    # a load that fails would fail again: waiting for it to pass would take five seconds
+    os.environ["LOAD__RAISE_ON_MAX_RETRIES"] = "1"
     # DuckDB uses all cores for one file; several at once only take several times the memory
     os.environ.setdefault("LOAD__WORKERS", "1")
 

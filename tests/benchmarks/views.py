@@ -18,7 +18,7 @@ import duckdb
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "pipelines"))
 
-from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
+from telnyx_jobs.destinations.duckdb_tables import create_views, update_tables
 
 HISTORY = """
 insert into telnyx_raw.jobs by name
@@ -89,7 +89,7 @@ where outcome = 'failed' and hash(job_id, operations.position) % 10 > 0;
 
 def fill(connection: duckdb.DuckDBPyConnection, jobs: int, numbers: int) -> None:
     """Write the history, and the views over it."""
-    create_tables(connection)
+    update_tables(connection)
     connection.execute(HISTORY, {"jobs": jobs, "numbers": numbers})
     connection.execute(NUMBERS, {"numbers": numbers})
     connection.execute(CHILDREN)

@@ -128,7 +128,7 @@ def _add(jobs: Jobs) -> None:
             ],
         ),
         (_swap_for_another, [difference("job-00003", "job", "there", "unknown (404)")]),
-        (_add, [difference("all jobs", "number", "6", "7; sync --full tells which")]),
+        (_add, [difference("all jobs", "number", "6", "7; sync --full finds which")]),
     ],
     ids=["a job changed", "a job vanished", "the total differs"],
 )

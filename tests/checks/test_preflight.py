@@ -108,7 +108,7 @@ def test_the_demo_is_checked_without_a_key(tmp_path: Path) -> None:
     found = Findings(run(tmp_path, "check", "--demo", "--json"))
 
     assert (found.code, found.states) == (0, {})
-    assert found["file"][1] == f"{tmp_path / NAME} is not there yet: the first sync makes it"
+    assert found["file"][1] == f"{tmp_path / NAME} does not exist yet: the first sync creates it"
 
 
 def test_versions_are_part_of_the_json(tmp_path: Path) -> None:
@@ -302,20 +302,22 @@ def test_a_place_that_cannot_be_written_is_74(
 
 
 @pytest.mark.parametrize(
-    ("database", "code", "told"),
+    ("database", "code", "finding", "told"),
     [
-        ("not/there/yet.duckdb", 0, "can be made"),
-        ("file/jobs.duckdb", 74, "is no folder"),
-        ("telnyx.duckdb", 78, "cannot be queried"),
+        ("not/there/yet.duckdb", 0, "folder", "can be made"),
+        ("file/jobs.duckdb", 74, "folder", "is no folder"),
+        ("telnyx.duckdb", 78, "file", "cannot be queried"),
     ],
 )
-def test_where_the_file_is_to_be(database: str, code: int, told: str, tmp_path: Path) -> None:
+def test_where_the_file_is_to_be(
+    database: str, code: int, finding: str, told: str, tmp_path: Path
+) -> None:
     """A folder may still have to be made, but not where a file is, nor for an unusable name."""
     (tmp_path / "file").touch()
     found = Findings(run(tmp_path, "check", "--demo", "--json", "--database", database))
 
     assert found.code == code
-    assert told in found["folder"][1]
+    assert told in found[finding][1]
 
 
 def test_a_disk_too_full_is_74(tmp_path: Path) -> None:

@@ -35,11 +35,11 @@ from support.syncs import (
 from support.warehouse_syncs import CREDENTIALS, settings_for, sync_to
 from telnyx_jobs.demo_api import Account
 from telnyx_jobs.destinations import connection
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import Bug, TryAgainLater
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.run.dry_run import plan
 from telnyx_jobs.run.summary import Summary
-from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.schema import CHILDREN, LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
 from telnyx_jobs.views.dialects import create_statements, data_tests
 from telnyx_jobs.views.files import sql_folder
@@ -302,7 +302,7 @@ def test_the_password_is_never_written(
             command(tmp_path, api, postgres.url(database, wrong), *options),
         ]
         # what dlt had written of its own is still there then
-        step = "telnyx_jobs.destinations.warehouse:Destination.finish:before:1"
+        step = "telnyx_jobs.destinations.warehouse:Warehouse.finish:before:1"
         killed = subprocess.run(
             [sys.executable, "-c", DRIVER, step, "sync", "--destination", "postgres"],
             cwd=tmp_path,
@@ -400,8 +400,7 @@ def test_a_dry_run_plans_from_the_warehouse(
         for _ in range(2):
             for target in ("duckdb", "postgres"):
                 settings = settings_for(api, tmp_path, target, page_size=100)
-                with open_client(settings, nothing) as client:
-                    planned.append(plan(settings, client))
+                planned.append(plan(settings, destination_for(settings), nothing))
             if len(planned) == 2:
                 for target in ("duckdb", "postgres"):
                     sync_to(api, tmp_path, target, page_size=100)

@@ -16,11 +16,13 @@ from rich.console import Console
 from support.browser import axe_source, chromium
 from support.syncs import EPOCH, Json, api_of, error, failure, job, numbers, run, sync_once, text
 from telnyx_jobs.demo_api import Account
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.report.charts import charts_of
-from telnyx_jobs.report.figures import Day, Freshness, read_report
+from telnyx_jobs.report.figures import Day, Freshness, Report, read_report
 from telnyx_jobs.report.html import html_page, write_html
 from telnyx_jobs.report.text import text_page
+from telnyx_jobs.settings import Settings
 
 PHONE, DESKTOP = 360, 1280
 THEMES = ("light", "dark")
@@ -65,6 +67,10 @@ job-00003                                       update_phone_numbers  pending   
 HOSTILE = "<script>window.injected=1</script><img src=x onerror=window.injected=1>\x1b[31m\u202e"
 
 
+def report_on(database: Path, now: datetime) -> Report:
+    return read_report(destination_for(Settings(database)), now)
+
+
 def small_account() -> list[Json]:
     """Two finished jobs with failures of two kinds, and one that is overdue."""
     late = text(EPOCH + timedelta(days=1))
@@ -107,7 +113,7 @@ def published(folder: Path, jobs: list[Json]) -> Path:
 
 
 def page_of(database: Path) -> str:
-    return text_page(read_report(database, datetime.now(UTC)), Console())
+    return text_page(report_on(database, datetime.now(UTC)), Console())
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +150,7 @@ def demo_html(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_for_a_terminal(small: Path) -> None:
     """A small account's page shows each figure of the views, character by character."""
     read_at = EPOCH + timedelta(days=2, minutes=5)
-    report = read_report(small, read_at)
+    report = report_on(small, read_at)
     synced = Freshness(synced_at=EPOCH + timedelta(days=2))
 
     assert f"{text_page(replace(report, freshness=synced), Console())}\n" == SMALL_PAGE
@@ -152,7 +158,7 @@ def test_the_page_for_a_terminal(small: Path) -> None:
 
 def test_an_old_file_is_called_old(small: Path) -> None:
     """Two days after its sync the page says that the file is old, and what to do."""
-    report = read_report(small, datetime.now(UTC) + timedelta(days=2))
+    report = report_on(small, datetime.now(UTC) + timedelta(days=2))
 
     assert "2 days before this report: old, run telnyx-jobs sync" in text_page(report, Console())
 
@@ -167,7 +173,7 @@ def test_without_failures_a_sentence_says_so(
 ) -> None:
     """If nothing failed, both pages say so and show no rates."""
     database = published(tmp_path, jobs)
-    write_html(read_report(database, datetime.now(UTC)), tmp_path / "report.html")
+    write_html(report_on(database, datetime.now(UTC)), tmp_path / "report.html")
 
     assert page_of(database).endswith(f"\n\n{sentence}")
     html = (tmp_path / "report.html").read_text()
@@ -206,7 +212,7 @@ def test_a_file_without_the_views_is_refused(tmp_path: Path) -> None:
     """An empty DuckDB file is refused, with a line that says what to run."""
     duckdb.connect(str(tmp_path / "other.duckdb")).close()
     with pytest.raises(BadConfiguration, match="not as this version publishes it"):
-        read_report(tmp_path / "other.duckdb", datetime.now(UTC))
+        report_on(tmp_path / "other.duckdb", datetime.now(UTC))
 
 
 def test_the_html_replaces_what_was_there(small: Path, tmp_path: Path) -> None:
@@ -226,7 +232,7 @@ def test_the_html_replaces_what_was_there(small: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["/dev/null", "no/such/folder.html"])
 def test_html_that_cannot_be_written_is_reported(place: str, small: Path, tmp_path: Path) -> None:
     """A device, or a missing folder, is reported and not changed."""
-    report = read_report(small, datetime.now(UTC))
+    report = report_on(small, datetime.now(UTC))
     with pytest.raises(CannotWrite):
         write_html(report, tmp_path / place)
 
@@ -338,7 +344,7 @@ def test_each_chart_tells_what_it_shows(width: int, html: Path, browser: Browser
 
 def test_a_thin_day_sets_no_axis(small: Path) -> None:
     """A day with few operations is pale, is not called the highest, and flattens no other day."""
-    report = read_report(small, datetime.now(UTC))
+    report = report_on(small, datetime.now(UTC))
     days = [Day(date(2026, 1, n), "t", settled=100, failed=2) for n in range(1, 10)]
     thin = Day(date(2026, 1, 10), "t", settled=1, failed=1)
     chart, *_ = charts_of(replace(report, days=[*days, thin]))
@@ -354,7 +360,7 @@ def test_rows_are_not_called_numbers(tmp_path: Path) -> None:
     """A number that fails in jobs of two types is one number, in a table of two rows."""
     failed = [failure(1, error("10015", "/tags"))]
     jobs = [job(n, type=f"type_{n}", failed_operations=failed) for n in (1, 2)]
-    page = html_page(read_report(published(tmp_path, jobs), datetime.now(UTC)))
+    page = html_page(report_on(published(tmp_path, jobs), datetime.now(UTC)))
 
     assert "<dt>numbers still failing</dt><dd>1</dd>" in page
     assert re.search(r"Numbers still failing</h2>\s*<p class=\"dim\">2 rows<", page)
@@ -397,7 +403,7 @@ def test_print_has_every_row(demo_html: Path, browser: Browser) -> None:
 
 def _written(database: Path) -> Path:
     file = database.with_suffix(".html")
-    write_html(read_report(database, datetime.now(UTC)), file)
+    write_html(report_on(database, datetime.now(UTC)), file)
     return file
 
 

@@ -26,9 +26,11 @@ from support.faulty_api import (
 )
 from support.listener import Listener
 from support.syncs import Jobs, Json, api_of, error, failure, job, numbers, rows, sync_once
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.run.sync import new_summary, sync
+from telnyx_jobs.run.summary import new_summary
+from telnyx_jobs.run.sync import sync
 from telnyx_jobs.settings import Scope, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -369,7 +371,7 @@ def masked_sync(api: Any, database: Path, *, mask: bool = True, **scope: Any) ->
         timeout=10.0,
         mask_phone_numbers=mask,
     )
-    sync(settings, new_summary(settings.scope.mode, database), nothing)
+    sync(settings, destination_for(settings), new_summary(settings.scope.mode), nothing)
 
 
 def test_a_masked_run_writes_no_number(tmp_path: Path) -> None:

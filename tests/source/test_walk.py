@@ -1,11 +1,13 @@
 """Which pages a sync reads: all that is new, and nothing twice where it can be helped."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telnyx_jobs.source.state import KeptState
 from telnyx_jobs.source.walk import Coverage, Span, Walk, stretch_of
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,6 +176,6 @@ def test_walks_that_are_interrupted_and_overtaken_miss_nothing(
 
 def test_coverage_survives_its_json() -> None:
     """The spans kept for the next run are the spans that were read."""
-    coverage = Coverage([Span(day(9), day(7), 20, 99), Span(day(3), None)])
+    state = KeptState(spans={"*": [Span(day(9), day(7), 20, 99), Span(day(3), None)]})
 
-    assert Coverage.from_json(coverage.to_json()).spans == coverage.spans
+    assert KeptState.of(json.loads(json.dumps(state.to_json()))) == state

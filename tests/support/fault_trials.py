@@ -12,9 +12,11 @@ from support.syncs import (
     Json,
     tally,
 )
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import TelnyxJobsError
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.run.sync import new_summary, sync
+from telnyx_jobs.run.summary import new_summary
+from telnyx_jobs.run.sync import sync
 from telnyx_jobs.settings import Scope, Settings
 
 PAGE_SIZE = 2
@@ -50,7 +52,7 @@ def failure_of(api: FaultyApi, database: Path, **options: Any) -> TelnyxJobsErro
         }
     )
     try:
-        sync(settings, new_summary(settings.scope.mode, database), nothing)
+        sync(settings, destination_for(settings), new_summary(settings.scope.mode), nothing)
     except TelnyxJobsError as error:
         return error
     return None

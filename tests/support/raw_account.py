@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
+from telnyx_jobs.destinations.duckdb_tables import create_views, update_tables
 
 SQL = Path(__file__).parents[2] / "sql"
 
@@ -136,7 +136,7 @@ def connection_to(path: Path | None) -> DuckDBPyConnection:
 def open_account(path: Path | None = None) -> DuckDBPyConnection:
     """Return a new database, else in memory, with empty raw tables and the views over them."""
     con = connection_to(path)
-    create_tables(con)
+    update_tables(con)
     con.execute("create table telnyx_raw._dlt_loads (load_id varchar)")
     create_views(con)
     return con

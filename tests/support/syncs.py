@@ -15,9 +15,10 @@ from typing import Any
 import duckdb
 
 from telnyx_jobs.demo_api import FakeApi, serve
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.run.summary import Summary
-from telnyx_jobs.run.sync import new_summary, sync
+from telnyx_jobs.run.summary import Summary, new_summary
+from telnyx_jobs.run.sync import sync
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA
 from telnyx_jobs.settings import Scope, Settings
 
@@ -95,8 +96,8 @@ def sync_once(
         max_retries=0,
         timeout=10.0,
     )
-    summary = new_summary(settings.scope.mode, database)
-    sync(settings, summary, nothing)
+    summary = new_summary(settings.scope.mode, str(database))
+    sync(settings, destination_for(settings), summary, nothing)
     return summary
 
 

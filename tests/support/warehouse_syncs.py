@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.run.summary import Summary
-from telnyx_jobs.run.sync import new_summary, sync
+from telnyx_jobs.run.summary import Summary, new_summary
+from telnyx_jobs.run.sync import sync
 from telnyx_jobs.settings import Scope, Settings
 
 CREDENTIALS = "DESTINATION__POSTGRES__CREDENTIALS"
@@ -26,6 +27,7 @@ def settings_for(api: Any, folder: Path, target: str, **options: Any) -> Setting
 def sync_to(api: Any, folder: Path, target: str = "postgres", **options: Any) -> Summary:
     """One sync into the file, or into the warehouse of the environment."""
     settings = settings_for(api, folder, target, **options)
-    summary = new_summary(settings.scope.mode, settings.database, target)
-    sync(settings, summary, nothing)
+    destination = destination_for(settings)
+    summary = new_summary(settings.scope.mode, destination.name)
+    sync(settings, destination, summary, nothing)
     return summary

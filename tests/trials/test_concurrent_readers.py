@@ -30,7 +30,8 @@ from support.syncs import (
     tally,
 )
 from telnyx_jobs.destinations import duckdb_file as warehouse
-from telnyx_jobs.destinations.duckdb_file import Place, wal_of
+from telnyx_jobs.destinations.duckdb_file import wal_of
+from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import TryAgainLater
 
 PUBLISHES = 200 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 12

@@ -32,8 +32,8 @@ from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import LOADED
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.source.extraction import SWEEPS, Extraction
-from telnyx_jobs.source.loaded import Stored
-from telnyx_jobs.source.page_cache import Spool
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.page_cache import PageCache
 from telnyx_jobs.source.walk import Coverage, Walk, stretch_of
 
 OPEN = {"status": "in_progress", "pending_operations": numbers(1)}
@@ -267,10 +267,12 @@ def test_a_full_run_misses_no_job_that_is_there_all_the_while(tmp_path: Path) ->
         api: Any = DriftingApi(drift, None)
         scope = Scope(full=True)
         summary = Summary(run_id="run", mode="full", started_at=EPOCH)
-        run = Extraction(api, Stored(_of_nothing), Spool(tmp_path), scope, summary, nothing)
+        run = Extraction(
+            api, Loaded(_of_nothing), scope, summary, cache=PageCache(tmp_path), report=nothing
+        )
         loaded: set[str] = set()
         while not run.is_done:
-            for batch in run.package({}):
+            for batch in run.package(None):
                 loaded.update(batch["jobs"]["id"].to_pylist() if "jobs" in batch else ())
 
         assert {str(time) for time in there & set(drift.listed)} <= loaded, f"seed {seed}"
@@ -291,10 +293,12 @@ def test_a_full_run_reads_again_what_an_old_total_hides(tmp_path: Path) -> None:
     drift.shift = drop_one  # type: ignore[method-assign]
     scope = Scope(full=True)
     summary = Summary(run_id="run", mode="full", started_at=EPOCH)
-    run = Extraction(api, Stored(_of_nothing), Spool(tmp_path), scope, summary, nothing)
+    run = Extraction(
+        api, Loaded(_of_nothing), scope, summary, cache=PageCache(tmp_path), report=nothing
+    )
     loaded = [
         job_id
-        for batch in run.package({})
+        for batch in run.package(None)
         for job_id in (batch["jobs"]["id"].to_pylist() if "jobs" in batch else ())
     ]
 

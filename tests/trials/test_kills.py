@@ -18,7 +18,7 @@ from support.killed_command import DRIVER
 from support.prepared_process import COMMAND, PreparedProcess
 from support.syncs import access, complaint, environment, expected, held, run, sync_once, tally
 from telnyx_jobs.cli.process import STOP_SECONDS
-from telnyx_jobs.destinations.duckdb_file import Place
+from telnyx_jobs.destinations.place import Place
 
 IS_LONG = os.environ.get("TELNYX_JOBS_LONG") == "1"
 KILLS = 200 if IS_LONG else 12
@@ -105,27 +105,27 @@ def test_a_kill_at_any_moment_loses_nothing(database: Path) -> None:
 
 
 STEPS = {
-    "lock": ("telnyx_jobs.run.sync:FileLock.acquire", 1),
+    "lock": ("telnyx_jobs.destinations.place:FileLock.acquire", 1),
     "copy": ("telnyx_jobs.destinations.duckdb_file:_copy", 1),
     "copy to the disk": ("telnyx_jobs.destinations.duckdb_file:sync_to_disk", 1),
-    "tables": ("telnyx_jobs.destinations.duckdb_file:create_tables", 1),
+    "tables": ("telnyx_jobs.destinations.duckdb_file:update_tables", 1),
     "first page": ("telnyx_jobs.api.client:Client.page", 1),
-    "spooled page": ("telnyx_jobs.source.page_cache:Spool.append", 2),
+    "spooled page": ("telnyx_jobs.source.page_cache:PageCache.append", 2),
     "retrieve": ("telnyx_jobs.api.client:Client.job", 1),
     "dlt's extract": ("dlt.pipeline.pipeline:Pipeline.extract", 1),
     "dlt's normalize": ("dlt.pipeline.pipeline:Pipeline.normalize", 1),
     "dlt's load": ("dlt.pipeline.pipeline:Pipeline.load", 1),
     "dlt's first job": ("dlt.load.load:Load.w_run_job", 1),
     "dlt's package": ("dlt.load.load:Load.complete_package", 1),
-    "views and tests": ("telnyx_jobs.destinations.duckdb_file:finish", 1),
+    "views and tests": ("telnyx_jobs.destinations.duckdb_file:complete", 1),
     "the run's row": ("telnyx_jobs.destinations.duckdb_file:insert_run", 1),
-    "publish": ("telnyx_jobs.destinations.duckdb_file:Build.publish", 1),
-    "close": ("telnyx_jobs.destinations.duckdb_file:Build.close", 2),
+    "publish": ("telnyx_jobs.destinations.duckdb_file:DuckDBFile.publish", 1),
+    "close": ("telnyx_jobs.destinations.duckdb_file:DuckDBFile.close", 2),
     "build to the disk": ("telnyx_jobs.destinations.duckdb_file:sync_to_disk", 2),
     "rename": ("pathlib:Path.replace", 1),
     "folder": ("telnyx_jobs.destinations.duckdb_file:sync_to_disk", 3),
-    "spool": ("telnyx_jobs.source.page_cache:Spool.clear", 1),
-    "record": ("telnyx_jobs.run.sync:_append_line", 1),
+    "spool": ("telnyx_jobs.source.page_cache:PageCache.clear", 1),
+    "record": ("telnyx_jobs.run.run_log:append_line", 1),
 }
 PUBLISHED_FROM = list(STEPS).index("rename")
 
@@ -190,7 +190,12 @@ cli.main()
 """
 QUERY = "select count(*) from range(10_000_000_000) t(i) where hash(i) % 7 = 3"
 BUSY = {
-    "a query of ours": ("telnyx_jobs", "warehouse", "finish", f'_[0].execute("{QUERY}")'),
+    "a query of ours": (
+        "telnyx_jobs.destinations",
+        "duckdb_file",
+        "complete",
+        f'_[0].execute("{QUERY}")',
+    ),
     "dlt's load": (
         "dlt.destinations.impl.duckdb.duck",
         "DuckDbCopyJob",
@@ -235,7 +240,7 @@ def test_a_signal_that_duckdb_sees_first(sent: signal.Signals, code: int, tmp_pa
     # DuckDB looks for signals when a query begins or ends, so there are many of them
     work = f'while True: _[0].connection.execute("{QUERY}".replace("000_000_000", "000_000"))'
     source = STOPPED_DRIVER.format(
-        module="telnyx_jobs.destinations.duckdb_file", owner="Build", name="query", work=work
+        module="telnyx_jobs.destinations.duckdb_file", owner="DuckDBFile", name="query", work=work
     )
     database = tmp_path / "jobs.duckdb"
     with FaultyApi(NOW) as api, _running(api, database, program=source) as process:

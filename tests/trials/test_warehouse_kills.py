@@ -109,18 +109,18 @@ STEPS = {
     "staged, not recorded": ("dlt.load.load:Load.complete_package", "before", 1),
     "staged whole": ("dlt.load.load:Load.complete_package", "after", 1),
     "taking over, some tables": (
-        f"{WAREHOUSE}:Destination._taking_over",
+        f"{WAREHOUSE}:Warehouse._taking_over",
         "before",
         3,
     ),
     "taken over, not tested": (
-        f"{WAREHOUSE}:Destination._tests",
+        f"{WAREHOUSE}:Warehouse.failed_tests",
         "before",
         1,
     ),
-    "the run's row": (f"{WAREHOUSE}:Destination.insert_run", "after", 1),
-    "commit": (f"{WAREHOUSE}:Destination.publish", "before", 1),
-    "committed": (f"{WAREHOUSE}:Destination.publish", "after", 1),
+    "the run's row": (f"{WAREHOUSE}:Warehouse._insert_run", "after", 1),
+    "commit": (f"{WAREHOUSE}:Warehouse.publish", "before", 1),
+    "committed": (f"{WAREHOUSE}:Warehouse.publish", "after", 1),
 }
 
 
@@ -149,7 +149,7 @@ def test_a_lost_machine_is_made_good(database: str, postgres: Server, tmp_path: 
         sys.executable,
         "-c",
         DRIVER,
-        f"{WAREHOUSE}:Destination.finish:before:1",
+        f"{WAREHOUSE}:Warehouse.finish:before:1",
     ]
     with (
         api_of(NOW) as api,

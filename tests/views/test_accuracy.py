@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from telnyx_jobs.api.models import Record
 from telnyx_jobs.api.parsing import read_page
-from telnyx_jobs.destinations.duckdb_file import create_tables, create_views
+from telnyx_jobs.destinations.duckdb_tables import create_views, update_tables
 from telnyx_jobs.schema import CHILDREN, MARKER, RAW_SCHEMA
 from telnyx_jobs.source.flatten import Observed, job_tables
 
@@ -92,7 +92,7 @@ def open_views() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open one database for all examples, in a time zone that must not matter."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'Pacific/Auckland'")
-        create_tables(connection)
+        update_tables(connection)
         create_views(connection)
         yield connection
 

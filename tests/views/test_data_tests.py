@@ -19,7 +19,7 @@ from support.raw_account import (
     offending_rows,
     open_account,
 )
-from telnyx_jobs.destinations.duckdb_file import failed_tests
+from telnyx_jobs.destinations.duckdb_connection import failed_tests
 
 # --- data tests ------------------------------------------------------------------------------
 

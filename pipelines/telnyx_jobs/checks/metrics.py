@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from telnyx_jobs.checks.status import Status
-from telnyx_jobs.destinations.duckdb_file import connect
+from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.text import one_line
 
 _OPERATIONS = """
@@ -15,8 +15,8 @@ _OPERATIONS = """
         cast(coalesce(sum(failed_count), 0) as bigint),
         cast(coalesce(sum(settled_count), 0) as bigint)
     from telnyx.jobs
-    group by all
-    order by all
+    group by job_type
+    order by job_type
 """
 _REJECTED = "select count(*) from telnyx_raw.rejected_records"
 
@@ -36,20 +36,21 @@ class Metric(NamedTuple):
     samples: Sequence[Sample]
 
 
-def metrics(status: Status) -> str:
+def metrics(status: Status, destination: Destination) -> str:
     """Metrics on the published file and the last run, one line each, in the exposition format.
 
     A file that does not exist is one published at 0, so that it counts as old.
     """
-    database = Path(status.database)
     found = [_published(status), *_of_last_run(status.last_run)]
     if status.published_at is not None:
         found += [
             _gauge("open_jobs", "Jobs not finished.", status.open_jobs),
             _gauge("overdue_jobs", "Open jobs past their estimate.", status.overdue_jobs),
-            _gauge("file_bytes", "Size of the published file.", database.stat().st_size),
-            *_of_file(database),
+            *_of_file(destination.place.database),
         ]
+    with destination.reading() as reader:
+        if reader is not None:
+            found += _of_data(reader)
     return "".join(line for metric in found for line in _lines(metric))
 
 
@@ -74,9 +75,15 @@ def _of_last_run(run: dict[str, Any] | None) -> Iterator[Metric]:
 
 
 def _of_file(database: Path) -> Iterator[Metric]:
-    with connect(database, read_only=True) as connection:
-        operations = connection.execute(_OPERATIONS).fetchall()
-        ((rejected,),) = connection.execute(_REJECTED).fetchall()
+    # a warehouse has none
+    if database.exists():
+        size = database.stat().st_size
+        yield _gauge("file_bytes", "Size of the published file.", size)
+
+
+def _of_data(reader: Reader) -> Iterator[Metric]:
+    operations = reader.query(_OPERATIONS)
+    ((rejected,),) = reader.query(_REJECTED)
     for place, name, meaning in (
         (1, "failed_operations", "Failed operations in the file."),
         (2, "settled_operations", "Successful and failed operations in the file."),

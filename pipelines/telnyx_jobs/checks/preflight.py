@@ -6,24 +6,18 @@ Key, API, clock, folder, disk, file, lock and versions: one finding each, whatev
 import fcntl
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
 from typing import Any, NamedTuple
 
-import duckdb
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from telnyx_jobs.api.client import Client, checked_key
-from telnyx_jobs.destinations.duckdb_file import (
-    Place,
-    checked_place,
-    connect,
-    wait_for_writers,
-    wal_of,
-)
+from telnyx_jobs.api.client import checked_key
+from telnyx_jobs.destinations.base import Destination, NotLookedAt
+from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import (
     BadConfiguration,
     CannotWrite,
@@ -31,8 +25,9 @@ from telnyx_jobs.errors import (
     TelnyxJobsError,
     TryAgainLater,
 )
-from telnyx_jobs.schema import RAW_SCHEMA
-from telnyx_jobs.settings import find_key
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.sync import open_client
+from telnyx_jobs.settings import Settings, find_key
 
 DISTRIBUTION = "telnyx-jobs"
 CLOCK_SECONDS = 60.0
@@ -41,10 +36,6 @@ SMALLEST_FREE_BYTES = 100_000_000
 """Free disk that a sync of a small file, or of none yet, is to find."""
 _NO_KEY = "none"
 """Sent where there is no key: the API's refusal shows that it is there."""
-
-
-class _NotLookedAt(Exception):
-    """Nothing can be said, since another finding is in the way."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +58,17 @@ class Finding:
         return {"name": self.name, "state": self.state} | asdict(self)
 
 
-def check(
-    database: Path, base_url: str, api_key: str, *, max_retries: int, timeout: float
-) -> list[Finding]:
-    """All findings. Without `api_key` the key is looked for; one request goes to the API."""
-    answer = _ask(base_url, api_key, max_retries, timeout)
-    place = Place(database)
+def check(settings: Settings, destination: Destination) -> list[Finding]:
+    """All findings. Without a key in the settings one is looked for; the API is asked once."""
+    answer = _ask(settings)
+    place = destination.place
     looks: dict[str, Callable[[], str]] = {
         "key": lambda: _key(answer),
-        "api": lambda: _api(answer, base_url),
+        "api": lambda: _api(answer, settings.base_url),
         "clock": lambda: _clock(answer),
         "folder": lambda: _folder(place),
         "disk": lambda: _disk(place),
-        "file": lambda: _file(place),
+        "file": destination.look,
         "lock": lambda: _lock(place),
         "versions": _versions,
     }
@@ -100,7 +89,7 @@ def versions() -> dict[str, str]:
 def _found(name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name, look())
-    except _NotLookedAt as error:
+    except NotLookedAt as error:
         return Finding(name, str(error), None)
     except TelnyxJobsError as error:
         return Finding(name, str(error), error.exit_code)
@@ -122,14 +111,14 @@ class _Answer(NamedTuple):
         return isinstance(self.failure, KeyRefused)
 
 
-def _ask(base_url: str, api_key: str, max_retries: int, timeout: float) -> _Answer:
+def _ask(settings: Settings) -> _Answer:
     no_key = failure = total = ahead = None
     try:
-        key = checked_key(api_key or find_key())
+        key = checked_key(settings.api_key or find_key())
     except TelnyxJobsError as error:
         key, no_key = _NO_KEY, error
     try:
-        with Client(base_url, key, page_size=1, max_retries=max_retries, timeout=timeout) as client:
+        with open_client(replace(settings, api_key=key, page_size=1), nothing) as client:
             try:
                 total = client.page(1).total_results
             finally:
@@ -145,7 +134,7 @@ def _key(answer: _Answer) -> str:
     if answer.failure and answer.is_refused:
         raise answer.failure
     if answer.failure:
-        raise _NotLookedAt("found, but the API could not be asked whether it is accepted")
+        raise NotLookedAt("found, but the API could not be asked whether it is accepted")
     return "found and accepted"
 
 
@@ -159,7 +148,7 @@ def _api(answer: _Answer, base_url: str) -> str:
 def _clock(answer: _Answer) -> str:
     ahead = answer.clock_ahead_seconds
     if ahead is None:
-        raise _NotLookedAt("the API told no time to compare with")
+        raise NotLookedAt("the API told no time to compare with")
     told = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API's"
     if abs(ahead) > CLOCK_SECONDS:
         raise BadConfiguration(f"{told}: set this machine's clock")
@@ -167,7 +156,6 @@ def _clock(answer: _Answer) -> str:
 
 
 def _folder(place: Place) -> str:
-    checked_place(place.database)
     folder = place.database.parent
     nearest = _nearest(folder)
     for each in (nearest, place.state, place.lock):
@@ -190,32 +178,6 @@ def _disk(place: Place) -> str:
     if free < needed:
         raise CannotWrite(f"{told}: free disk space, or give another --database")
     return told
-
-
-def _file(place: Place) -> str:
-    path = place.database
-    if not path.exists():
-        return f"{path} is not there yet: the first sync makes it"
-    if wal_of(path).exists():
-        raise _NotLookedAt(
-            f"{wal_of(path)} lies beside the file, since somebody has written into it: "
-            "the next sync sets that aside"
-        )
-    with path.open("rb") as published:
-        wait_for_writers(published, path, seconds=0)
-    with connect(path, read_only=True) as connection:
-        try:
-            # not `max`, which DuckDB answers from its statistics without reading a row
-            rows = connection.execute(
-                f"select finished_at from {RAW_SCHEMA}.sync_runs order by all desc limit 1"
-            ).fetchall()
-        except duckdb.CatalogException:
-            return f"{path} is a DuckDB file that no sync has written yet"
-        except duckdb.Error as error:
-            raise BadConfiguration(
-                f"{path} is damaged ({str(error).splitlines()[0]}): put it back from a backup"
-            ) from None
-    return f"{path}, synced {rows[0][0]:%Y-%m-%d %H:%M} UTC" if rows else f"{path} holds no sync"
 
 
 def _lock(place: Place) -> str:

@@ -1,17 +1,17 @@
-"""How fresh the published file is, and how the last run ended; asks no API and imports no dlt."""
+"""How fresh the published data is, and how the last run ended. Asks no API."""
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from telnyx_jobs.destinations.duckdb_file import Place, connect
+from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.destinations.place import Place
 
 
 @dataclass(frozen=True)
 class Status:
-    """What `status` tells. `age_seconds` counts from the end of the newest published sync."""
+    """What `status` reports. `age_seconds` counts from the end of the newest published sync."""
 
     database: str
     published_at: datetime | None
@@ -31,33 +31,32 @@ class Status:
         return asdict(self) | {"published_at": published_at}
 
 
-def read_status(database: Path) -> Status:
-    """The state of a database, also of one that is not there yet."""
-    place = Place(database)
+def read_status(destination: Destination) -> Status:
+    """The state of a destination, also before its first sync."""
     published_at: datetime | None = None
     age = open_jobs = overdue_jobs = None
-    if database.exists():
-        with connect(database, read_only=True) as connection:
-            ((published_at, open_jobs, overdue_jobs),) = connection.execute(
+    with destination.reading() as reader:
+        if reader is not None:
+            ((published_at, open_jobs, overdue_jobs),) = reader.query(
                 "select (select max(finished_at) from telnyx.sync_runs), count(*), "
-                "count(*) filter (where is_overdue) from telnyx.open_jobs"
-            ).fetchall()
+                "coalesce(sum(case when is_overdue then 1 else 0 end), 0) from telnyx.open_jobs"
+            )
     if published_at is not None:
         age = (datetime.now(UTC) - published_at).total_seconds()
     return Status(
-        database=str(database),
+        database=destination.name,
         published_at=published_at,
         age_seconds=age,
         open_jobs=open_jobs,
-        overdue_jobs=overdue_jobs,
-        pending_pages=len(list(place.spool.glob("*.json"))),
-        last_run=_last_run(place),
+        overdue_jobs=overdue_jobs and int(overdue_jobs),
+        pending_pages=len(list(destination.place.pages.glob("*.json"))),
+        last_run=_last_run(destination.place),
     )
 
 
 def _last_run(place: Place) -> dict[str, Any] | None:
     try:
-        lines = place.runs.read_text().splitlines()
+        lines = place.runs.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return None
     run: dict[str, Any] | None = json.loads(lines[-1]) if lines else None

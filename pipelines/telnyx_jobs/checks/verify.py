@@ -1,22 +1,23 @@
-"""Whether the published file still says what the API says: tests, totals and a sample of jobs."""
+"""Whether the published data still says what the API says: tests, totals and a sample of jobs."""
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import duckdb
-
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Record
-from telnyx_jobs.destinations.duckdb_file import connect, failed_tests
+from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import Report
+from telnyx_jobs.run.mask_key import kept_mask
+from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.schema import CHILDREN, JOBS, MARKER, RAW_SCHEMA, ROW_HASH, Table
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.flatten import Observed, job_tables
-from telnyx_jobs.source.resource import kept_coverage
+from telnyx_jobs.source.loaded import as_text
+from telnyx_jobs.source.state import kept_state
 
 SAMPLE = 25
 """Jobs that are retrieved and compared, or all of them when there are fewer."""
@@ -33,68 +34,63 @@ class Difference(NamedTuple):
     at_api: str
 
 
-def verify(settings: Settings, client: Client, report: Report) -> list[Difference]:
-    """All differences found; none when the file is right. Raises as the client does."""
-    if not settings.database.exists():
-        raise BadConfiguration(f"{settings.database} is not there yet: run sync first")
-    with connect(settings.database, read_only=True) as connection:
-        report("test")
-        return [
-            *_tests(connection),
-            *_totals(connection, client),
-            *_jobs(connection, client, report),
-        ]
+def verify(settings: Settings, destination: Destination, report: Report) -> list[Difference]:
+    """All differences found; none when the data is right. Raises as the client does."""
+    with destination.reading() as reader:
+        if reader is None:
+            raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
+        mask = kept_mask(destination.place, reader.query)
+        with open_client(settings, report, mask) as client:
+            report("test")
+            return [
+                *_tests(reader),
+                *_totals(reader, client),
+                *_jobs(reader, client, report),
+            ]
 
 
-def _tests(connection: duckdb.DuckDBPyConnection) -> Iterator[Difference]:
-    for name, rows in failed_tests(connection).items():
+def _tests(reader: Reader) -> Iterator[Difference]:
+    for name, rows in reader.failed_tests().items():
         for row in rows:
             yield Difference(name, "data test", str(row), "")
 
 
-def _totals(connection: duckdb.DuckDBPyConnection, client: Client) -> Iterator[Difference]:
-    """The number of jobs, unless the file was filled from a date on."""
-
-    def query(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, list(parameters)).fetchall()
-
-    coverage = kept_coverage(query)
-    if coverage.get("since") or "*" not in coverage.get("spans", {}):
+def _totals(reader: Reader, client: Client) -> Iterator[Difference]:
+    """The number of jobs, unless the data was filled from a date on."""
+    state = kept_state(reader.query)
+    if state is None or state.since or "*" not in state.spans:
         return
-    ((known, rejected),) = query(
+    ((known, rejected),) = reader.query(
         f"select count(*), (select count(distinct coalesce(job_id, record_hash)) "
         f"from {RAW_SCHEMA}.rejected_records where job_id is null or job_id not in "
         f"(select id from {RAW_SCHEMA}.jobs where missing_since is null)) "
-        f"from {RAW_SCHEMA}.jobs where missing_since is null",
-        [],
+        f"from {RAW_SCHEMA}.jobs where missing_since is null"
     )
     total = client.page(1).total_results
-    # nobody knows of a rejected record whether the API still shows it
+    # whether the API still shows a rejected record is unknown
     if total is not None and not known <= total <= known + rejected:
-        yield Difference("all jobs", "number", f"{known}", f"{total}; sync --full tells which")
+        yield Difference("all jobs", "number", f"{known}", f"{total}; sync --full finds which")
 
 
-def _jobs(
-    connection: duckdb.DuckDBPyConnection, client: Client, report: Report
-) -> Iterator[Difference]:
+def _jobs(reader: Reader, client: Client, report: Report) -> Iterator[Difference]:
     job_ids = [
         job_id
-        for (job_id,) in connection.execute(
+        for (job_id,) in reader.query(
             f"select id from {RAW_SCHEMA}.jobs where missing_since is null order by id"
-        ).fetchall()
+        )
     ]
     sample = random.sample(job_ids, min(SAMPLE, len(job_ids)))
     for done, job_id in enumerate(sorted(sample), start=1):
         record = client.job(job_id)
         report("retrieve", done=done, total=len(sample))
         if isinstance(record, Record):
-            yield from _differences(connection, record)
+            yield from _differences(reader, record)
         else:
             said = "unknown (404)" if record is None else f"unusable: {record.reason}"
             yield Difference(job_id, "job", "there", said)
 
 
-def _differences(connection: duckdb.DuckDBPyConnection, record: Record) -> Iterator[Difference]:
+def _differences(reader: Reader, record: Record) -> Iterator[Difference]:
     """Field by field, what the file and the API say of one job."""
     at_api = job_tables([Observed(record, "", datetime.now(UTC))])
     for table in (JOBS, *CHILDREN):
@@ -102,7 +98,7 @@ def _differences(connection: duckdb.DuckDBPyConnection, record: Record) -> Itera
         said = {
             _key(table, row): row for row in at_api[table.name].to_pylist() if not row.get(MARKER)
         }
-        kept = {_key(table, row): row for row in _kept(connection, table, record.job_id)}
+        kept = {_key(table, row): row for row in _kept(reader, table, record.job_id)}
         for key in sorted(kept.keys() | said.keys(), key=str):
             ours, theirs = kept.get(key, {}), said.get(key, {})
             for column in columns:
@@ -116,12 +112,12 @@ def _differences(connection: duckdb.DuckDBPyConnection, record: Record) -> Itera
                     )
 
 
-def _kept(connection: duckdb.DuckDBPyConnection, table: Table, job_id: str) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        f"select {', '.join(table.column_names)} from {RAW_SCHEMA}.{table.name} "
+def _kept(reader: Reader, table: Table, job_id: str) -> list[dict[str, Any]]:
+    rows = reader.query(
+        f"select {', '.join(map(as_text, table.columns))} from {RAW_SCHEMA}.{table.name} "
         f"where {table.columns[0].name} = ?",
         [job_id],
-    ).fetchall()
+    )
     return [dict(zip(table.column_names, row, strict=True)) for row in rows]
 
 

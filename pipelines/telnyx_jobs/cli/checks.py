@@ -17,6 +17,7 @@ from telnyx_jobs.settings import (
     DEFAULT_DATABASE,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
+    DUCKDB,
     Scope,
     Settings,
 )
@@ -28,15 +29,25 @@ def check(
     base_url: options.BaseUrl = DEFAULT_BASE_URL,
     max_retries: options.MaxRetries = 1,
     timeout: options.Timeout = 10.0,
+    destination: options.Destination = DUCKDB,
     json: options.Json = False,
 ) -> None:
     """Look at key, API, clock, folder, disk, file, lock and versions; write nothing."""
     from telnyx_jobs.checks.preflight import check as run_check
     from telnyx_jobs.checks.preflight import first_failure, versions
+    from telnyx_jobs.destinations.choose import destination_for
 
     given = nullcontext(Access(base_url, ""))
     with access_to(base_url, nothing, demo=True) if demo else given as access:
-        found = run_check(database.absolute(), *access, max_retries=max_retries, timeout=timeout)
+        settings = Settings(
+            database=database,
+            base_url=access.base_url,
+            api_key=access.key,
+            max_retries=max_retries,
+            timeout=timeout,
+            destination=destination,
+        )
+        found = run_check(settings, destination_for(settings))
     code = first_failure(found)
     if json:
         told = {"exit_code": code, "checks": [each.as_json() for each in found]}
@@ -50,19 +61,22 @@ def check(
 def status(
     database: options.Database = Path(DEFAULT_DATABASE),
     max_age: options.MaxAge = None,
+    destination: options.Destination = DUCKDB,
     json: options.Json = False,
     prometheus: options.Prometheus = False,
 ) -> None:
     """Print the last run, how fresh the file is, and which jobs are open."""
     from telnyx_jobs.checks.status import read_status
+    from telnyx_jobs.destinations.choose import destination_for
 
     if json and prometheus:
         raise typer.BadParameter("--json and --prometheus exclude each other")
-    found = read_status(database.absolute())
+    target = destination_for(Settings(database.absolute(), destination=destination))
+    found = read_status(target)
     if prometheus:
         from telnyx_jobs.checks.metrics import metrics
 
-        print(metrics(found), end="")
+        print(metrics(found, target), end="")
     else:
         print(dumps(found.as_json()) if json else standing(found))
     if found.published_at is None or (max_age is not None and found.is_older_than(max_age)):
@@ -75,12 +89,14 @@ def verify(
     base_url: options.BaseUrl = DEFAULT_BASE_URL,
     max_retries: options.MaxRetries = DEFAULT_RETRIES,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
+    destination: options.Destination = DUCKDB,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Test the published file's data, and compare it with the API: totals and a sample of jobs."""
     from telnyx_jobs.checks.verify import verify as run_verify
-    from telnyx_jobs.run.sync import mask_of, new_run_id, open_client
+    from telnyx_jobs.destinations.choose import destination_for
+    from telnyx_jobs.run.summary import new_run_id
 
     run_id = new_run_id(datetime.now(UTC))
     with (
@@ -88,7 +104,7 @@ def verify(
         access_to(base_url, report, demo=demo) as access,
     ):
         settings = Settings(
-            database=database.absolute(),
+            database=database,
             base_url=access.base_url,
             api_key=access.key,
             scope=Scope(is_demo=demo),
@@ -96,15 +112,15 @@ def verify(
             page_size=1,
             max_retries=max_retries,
             timeout=timeout,
+            destination=destination,
         )
-        mask = mask_of(settings.database)
-        with open_client(settings, report, mask) as client:
-            differences = run_verify(settings, client, report)
+        target = destination_for(settings, report)
+        differences = run_verify(settings, target, report)
     if json:
         print(dumps([difference._asdict() for difference in differences]))
     elif differences:
         print_table(differences[0]._fields, differences)
     else:
-        print(f"{database} agrees with the API")
+        print(f"{target.name} agrees with the API")
     if differences:
         raise typer.Exit(1)

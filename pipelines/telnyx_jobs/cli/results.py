@@ -10,19 +10,22 @@ from telnyx_jobs.cli import options
 from telnyx_jobs.cli.output import exported_to
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.settings import DEFAULT_DATABASE
+from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 
 def report(
     database: options.Database = Path(DEFAULT_DATABASE),
     html: options.Html = None,
+    destination: options.Destination = DUCKDB,
 ) -> None:
     """Show what fails, how often and since when, and which numbers still fail."""
     from rich.console import Console
 
+    from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.figures import read_report
 
-    found = read_report(database.absolute(), datetime.now(UTC))
+    target = destination_for(Settings(database, destination=destination))
+    found = read_report(target, datetime.now(UTC))
     if html is None:
         from telnyx_jobs.report.text import text_page
 
@@ -49,7 +52,7 @@ def export(
 ) -> None:
     """Write the published file out for other engines, with the views as Spark SQL."""
     from telnyx_jobs.export.formats import Export
-    from telnyx_jobs.run.sync import new_run_id
+    from telnyx_jobs.run.summary import new_run_id
 
     try:
         asked = Export(to, format)

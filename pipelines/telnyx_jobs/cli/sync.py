@@ -1,5 +1,6 @@
 """The command `sync`."""
 
+from dataclasses import replace
 from datetime import UTC
 from json import dumps
 from pathlib import Path
@@ -26,6 +27,7 @@ from telnyx_jobs.settings import (
 
 if TYPE_CHECKING:
     from telnyx_jobs.cli.notify import Notifier
+    from telnyx_jobs.destinations.base import Destination
     from telnyx_jobs.progress import Report
 
 
@@ -67,48 +69,47 @@ def sync(
     if destination == DUCKDB:
         # a warehouse's driver may need them
         import_without_extras()
-    from telnyx_jobs.run.sync import new_summary, place_of
+    from telnyx_jobs.destinations.choose import destination_for
+    from telnyx_jobs.run.summary import new_summary
     from telnyx_jobs.run.sync import sync as run_sync
 
-    summary = new_summary(scope.mode, database, destination)
-    before = database if destination == DUCKDB else place_of(database, destination).runs
+    settings = Settings(
+        database=database,
+        scope=scope,
+        page_size=page_size,
+        audit_pages=audit_pages,
+        max_requests=max_requests,
+        max_retries=max_retries,
+        timeout=timeout,
+        mask_phone_numbers=mask_phone_numbers,
+        wait=wait,
+        destination=destination,
+        file_mode=int(file_mode, 8),
+    )
+    summary = new_summary(scope.mode)
     # it knows webhook and ping already
     notifier: Notifier = context.obj
-    notifier.follow(summary, is_first=not before.exists())
-    with (
-        reporting(summary.run_id, quiet=quiet) as report,
-        access_to(base_url, report, demo=demo) as access,
-    ):
-        settings = Settings(
-            database=database.absolute(),
-            base_url=access.base_url,
-            api_key=access.key,
-            scope=scope,
-            page_size=page_size,
-            audit_pages=audit_pages,
-            max_requests=max_requests,
-            max_retries=max_retries,
-            timeout=timeout,
-            mask_phone_numbers=mask_phone_numbers,
-            wait=wait,
-            destination=destination,
-            file_mode=int(file_mode, 8),
-        )
-        if dry_run:
-            told, as_json = _planned(settings, report)
-        else:
-            run_sync(settings, summary, report, notifier.started)
-            told, as_json = synced(summary), summary.as_json()
+    with reporting(summary.run_id, quiet=quiet) as report:
+        target = destination_for(settings, report)
+        summary.database = target.name
+        notifier.follow(summary, is_first=not target.is_published())
+        with access_to(base_url, report, demo=demo) as access:
+            settings = replace(settings, base_url=access.base_url, api_key=access.key)
+            if dry_run:
+                told, as_json = _planned(settings, target, report)
+            else:
+                run_sync(settings, target, summary, report, notifier.started)
+                told, as_json = synced(summary), summary.as_json()
     print(dumps(as_json) if json else told)
 
 
-def _planned(settings: Settings, report: "Report") -> tuple[str, dict[str, Any]]:
+def _planned(
+    settings: Settings, destination: "Destination", report: "Report"
+) -> tuple[str, dict[str, Any]]:
     """What a sync would request, for a person and as JSON."""
     from telnyx_jobs.run.dry_run import plan
-    from telnyx_jobs.run.sync import open_client
 
-    with open_client(settings, report) as client:
-        planned = plan(settings, client)
+    planned = plan(settings, destination, report)
     told = (
         f"A sync would ask for {planned.list_pages:,} list pages and {planned.retrieves:,} jobs "
         f"one by one: {planned.requests:,} requests. Nothing was written."

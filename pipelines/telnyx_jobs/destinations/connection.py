@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from typing import Any
 
 import dlt
@@ -13,11 +12,11 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
+from telnyx_jobs.schema import RAW_SCHEMA, Table
+from telnyx_jobs.source.sql import qualified, query_of
 
 _LOCK_SECONDS = 10
 """How long a run waits for the server to notice that an earlier one was killed."""
-_JSON_TO_TEXT = {"bigquery": "to_json_string", "redshift": "json_serialize"}
 _SECRET = re.compile("password|secret|token|key")
 
 
@@ -27,6 +26,8 @@ class Connection:
     def __init__(self, name: str) -> None:
         self.name = name
         self._client: Any = None
+        self._closed_client: Any = None
+        """Knows the driver's errors and the credentials also when the connection is closed."""
 
     @property
     def client(self) -> Any:
@@ -44,7 +45,7 @@ class Connection:
 
     def open(self, pipeline: dlt.Pipeline) -> None:
         """Connect to where the pipeline loads."""
-        self._client = pipeline.sql_client()
+        self._client = self._closed_client = pipeline.sql_client()
         self._client.open_connection()
 
     def close(self) -> None:
@@ -72,8 +73,7 @@ class Connection:
 
     def named(self, schema: str, table: str) -> str:
         """What a table or view of the schema is called there, quoted."""
-        with self.client.with_alternative_dataset_name(schema):
-            return str(self.client.make_qualified_table_name(table))
+        return qualified(self.client, schema, table)
 
     def staged(self, table: str) -> str:
         """What the table is called that dlt stages rows of this one in."""
@@ -97,19 +97,18 @@ class Connection:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query in the plain SQL that all warehouses share, times in UTC."""
-        pattern = rf"\b({RAW_SCHEMA}|{VIEW_SCHEMA})\.(\w+)"
-        sql = re.sub(pattern, lambda found: self.named(found[1], found[2]), sql)
-        if self.name in _JSON_TO_TEXT:
-            sql = re.sub(r"cast\((\w+) as varchar\)", rf"{_JSON_TO_TEXT[self.name]}(\1)", sql)
-        found = self.execute(sql.replace("?", "%s"), *parameters)
-        return [tuple(map(_in_utc, row)) for row in found or ()]
+        return query_of(self.client, RAW_SCHEMA)(sql, parameters)
 
-    def has(self, names: Iterable[str]) -> bool:
-        """Whether all these tables or views are there."""
-        looks = " union all ".join(f"select 1 as found from {name} where 1 = 0" for name in names)
+    def has(self, names: Iterable[str], table: Table | None = None) -> bool:
+        """Whether all these tables or views exist, and have the columns of this table."""
+        columns = self.columns(table) if table else "1 as found"
         try:
-            self.execute(looks)
-        except DatabaseUndefinedRelation:
+            for name in names:
+                self.execute(f"select {columns} from {name} where 1 = 0")
+        except DestinationException as error:
+            # drivers differ in how they report a column that is missing
+            if table is None and not isinstance(error, DatabaseUndefinedRelation):
+                raise
             return False
         finally:
             self._set_time_zone()
@@ -162,7 +161,7 @@ class Connection:
             log.removeFilter(_is_no_record)
 
     def _is_of_warehouse(self, error: BaseException) -> bool:
-        driver = getattr(self._client, "dbapi", None)
+        driver = getattr(self._closed_client, "dbapi", None)
         return isinstance(error, (DestinationException, getattr(driver, "Error", TryAgainLater)))
 
     def _told(self, error: BaseException) -> str:
@@ -177,15 +176,9 @@ class Connection:
         return text
 
     def _secrets(self) -> list[str]:
-        credentials = getattr(self._client, "credentials", None) or {}
+        credentials = getattr(self._closed_client, "credentials", None) or {}
         return [str(v) for name, v in dict(credentials).items() if v and _SECRET.search(name)]
 
 
 def _is_no_record(_: logging.LogRecord) -> bool:
     return False
-
-
-def _in_utc(value: Any) -> Any:
-    if not isinstance(value, datetime):
-        return value
-    return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)

@@ -9,26 +9,37 @@ anything less nothing is left. Where a warehouse has no transactions, taking ove
 """
 
 import os
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import dlt
-import pyarrow as pa
-import pyarrow.compute as pc
 from dlt.common.destination.exceptions import DestinationException
 
 from telnyx_jobs.destinations.connection import Connection
-from telnyx_jobs.destinations.duckdb_file import Place
+from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
+from telnyx_jobs.destinations.duckdb_connection import disk_errors
+from telnyx_jobs.destinations.duckdb_tables import refuse_newer
+from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import Bug
 from telnyx_jobs.progress import Report, nothing
-from telnyx_jobs.schema import LOADED, MARKER, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
-from telnyx_jobs.source.loaded import Query, Stored
-from telnyx_jobs.source.resource import kept_coverage, pipeline_into, tables
+from telnyx_jobs.schema import (
+    JOBS,
+    LOADED,
+    MARKER,
+    RAW_SCHEMA,
+    SYNC_RUNS,
+    TABLES,
+    VIEW_SCHEMA,
+    Table,
+)
+from telnyx_jobs.settings import prepare_dlt
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.resource import empty_tables
 from telnyx_jobs.views.dialects import (
     comment_statements,
     create_statements,
@@ -37,73 +48,59 @@ from telnyx_jobs.views.dialects import (
 )
 
 _TAKEN_OVER = 1
-_INSERTED = ("postgres", "redshift")
-"""Loaded by SQL: through CSV an empty text would become NULL."""
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-"""U+0000 as JSON writes it, after any backslashes that stand for themselves."""
-_JSON = {column.name for table in LOADED for column in table.columns if column.type == "json"}
 _WITHOUT_TRANSACTIONS = ("clickhouse", "databricks")
 """dlt begins and ends them there without effect."""
 _JSON_FROM_TEXT = {"snowflake": "parse_json", "bigquery": "parse_json", "redshift": "json_parse"}
 
 
-class _StagedStored(Stored):
-    """A package always goes through staging, where rows to be replaced are marked."""
+class Warehouse:
+    """One warehouse, by the name that dlt has for it. A `Destination`, and its own `Reader`."""
 
-    def is_empty(self) -> bool:
-        return False
-
-
-class Destination:
-    """One warehouse for one run: the counterpart of `Build`, with the same steps."""
-
-    def __init__(self, place: Place, name: str, report: Report = nothing) -> None:
+    def __init__(self, database: Path, warehouse: str, report: Report = nothing) -> None:
         # what is staged is taken over after dlt's own work is done
+        prepare_dlt()
         os.environ["LOAD__TRUNCATE_STAGING_DATASET"] = "false"
-        self.place = place
-        self.name = name
+        self.place = Place(database.absolute().with_name(f"{database.name}.{warehouse}"))
+        self.name = f"{warehouse} {RAW_SCHEMA}"
+        self.warehouse = warehouse
         self._report = report
-        self.loader_file_format: Any = "insert_values" if name in _INSERTED else None
-        self._connection = Connection(name)
-        self.errors = self._connection.errors
+        self._connection = Connection(warehouse)
         self.query = self._connection.query
-        self.left_from: datetime | None = None
-        """Since when a killed run observed what this one takes over."""
         self._transaction: AbstractContextManager[Any] | None = None
         self._views: dict[str, list[str]] = {}
 
+    def is_published(self) -> bool:
+        return self.place.runs.exists()
+
+    def prepare(self) -> None:
+        self.place.make()
+
     def open(self) -> None:
-        """Connect, create what is missing, and take over what a killed run has staged whole."""
+        """Connect, bring tables up to date, and take over what a killed run has staged whole."""
         shutil.rmtree(self.place.work, ignore_errors=True)
         self.place.work.mkdir(mode=0o700)
-        self._report("connect", destination=self.name)
+        self._report("connect", destination=self.warehouse)
         self._connect()
         self._connection.lock()
-        if not self._has_tables():
-            pipeline = pipeline_into(self.dlt_destination(), self.place.work)
-            pipeline.run(tables(), loader_file_format=self.loader_file_format)
+        if not self._is_current():
+            with failures_raised():
+                self._pipeline().run(empty_tables())
+        newest = self.query(
+            f"select version from {RAW_SCHEMA}.{SYNC_RUNS.name} order by started_at desc limit 1"
+        )
+        refuse_newer(newest[0][0] if newest else None)
         if self._pending():
-            self.left_from = self._staged_from() or self.left_from
             self.finish()
-            self.publish()
+            self._commit()
         self._connection.empty_staged(table.name for table in LOADED)
 
-    def dlt_destination(self) -> Any:
-        return _staging_only(getattr(dlt.destinations, self.name))()
+    def loaded(self) -> Loaded:
+        # a package always goes through staging, where rows to be replaced are marked
+        return Loaded(self.query, takes_appends=False)
 
-    def prepared(self, source: Any) -> Any:
-        """The dlt source, without U+0000 in JSON where a warehouse can hold none in any text."""
-        if self.name in _INSERTED:
-            source.records.add_map(_without_nul)
-        return source
-
-    def stored(self) -> Stored:
-        return _StagedStored(self.query)
-
-    def coverage(self) -> dict[str, Any]:
-        """The coverage that the last load left; empty before the first one."""
-        self._connect()
-        return kept_coverage(self.query) if self._has_tables() else {}
+    def load(self, source: Any) -> None:
+        with failures_raised():
+            self._pipeline().run(source)
 
     def finish(self) -> None:
         """Views and comments, then the staged package, not committed yet. Raises Bug.
@@ -117,7 +114,7 @@ class Destination:
         for table in LOADED:
             for statement in self._taking_over(table):
                 self._connection.execute(statement)
-        failed = [name for name, sql in self._tests() if self._connection.execute(sql)]
+        failed = self.failed_tests()
         if failed:
             self._drop_package()
             raise Bug(
@@ -125,21 +122,75 @@ class Destination:
                 f"{self._standing()}; please report this"
             )
 
-    def insert_run(self, row: Sequence[Any]) -> None:
-        """The run's row, in place of the one that an earlier package of the run has left."""
-        table, execute = (
-            self._connection.named(RAW_SCHEMA, SYNC_RUNS.name),
-            self._connection.execute,
-        )
-        execute(f"delete from {table} where run_id = %s", row[0])
-        parse = _JSON_FROM_TEXT.get(self.name, "")
-        marks = ", ".join(f"{parse}(%s)" if c.type == "json" else "%s" for c in SYNC_RUNS.columns)
-        # `values` takes no function there
-        given = f"select {marks}" if self.name == "snowflake" else f"values ({marks})"
-        columns = self._connection.columns(SYNC_RUNS)
-        execute(f"insert into {table} ({columns}) {given}", *row)
+    def publish(self, run: Mapping[str, Any]) -> None:
+        """Add the run's row, and commit all of it."""
+        self._insert_run(run)
+        self._commit()
 
-    def publish(self) -> None:
+    def discard(self) -> None:
+        """Close the connection, which rolls back what is not committed; delete what is local."""
+        self._transaction = None
+        self._connection.close()
+        shutil.rmtree(self.place.work, ignore_errors=True)
+
+    @contextmanager
+    def reading(self) -> Iterator["Warehouse | None"]:
+        """The warehouse as it is now; None before the first load."""
+        with self.errors():
+            try:
+                self._connect()
+                yield self if self._has_published() else None
+            finally:
+                self.discard()
+
+    def look(self) -> str:
+        with self.reading() as reader:
+            if reader is None:
+                return f"{self.warehouse} holds no sync yet: the first one creates its tables"
+            ((finished_at,),) = reader.query(
+                f"select max(finished_at) from {RAW_SCHEMA}.{SYNC_RUNS.name}"
+            )
+        synced = f"synced {finished_at:%Y-%m-%d %H:%M} UTC" if finished_at else "holds no sync"
+        return f"{self.name}, {synced}"
+
+    def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
+        tests = data_tests(self._connection.dialect, self._connection.named)
+        found = {name: self._connection.execute(sql) for name, sql in tests}
+        return {name: list(rows)[:5] for name, rows in found.items() if rows}
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        with disk_errors(self.place.database), self._connection.errors():
+            yield
+
+    # packages
+
+    def _pipeline(self) -> dlt.Pipeline:
+        destination = _staging_only(getattr(dlt.destinations, self.warehouse))()
+        pipeline: dlt.Pipeline = pipeline_into(destination, self.place.work)
+        return pipeline
+
+    def _connect(self) -> None:
+        if not self._connection.is_open:
+            self._connection.open(self._pipeline())
+
+    def _has_published(self) -> bool:
+        """Whether a sync of any version has published here."""
+        raw = [self._connection.named(RAW_SCHEMA, table.name) for table in (JOBS, SYNC_RUNS)]
+        return self._connection.has(raw)
+
+    def _is_current(self) -> bool:
+        """Whether each raw table exists with all of its columns, and its table for staged rows."""
+        looks = [(self._connection.named(RAW_SCHEMA, table.name), table) for table in TABLES]
+        looks += [(self._connection.staged(table.name), table) for table in LOADED]
+        return all(self._connection.has([name], table) for name, table in looks)
+
+    def _pending(self) -> list[str]:
+        """Packages that are staged whole and not taken over: one, or none."""
+        sql = f"select load_id from {RAW_SCHEMA}._dlt_loads group by load_id having max(status) = 0"
+        return [load_id for (load_id,) in self.query(sql)]
+
+    def _commit(self) -> None:
         """Note that what was staged is taken over, and commit all of it."""
         for load_id in self._pending():
             self._connection.execute(
@@ -152,43 +203,18 @@ class Destination:
         self._transaction.__exit__(None, None, None)
         self._transaction = None
 
-    def discard(self) -> None:
-        """Close the connection, which rolls back what is not committed; delete what is local."""
-        self._transaction = None
-        self._connection.close()
-        shutil.rmtree(self.place.work, ignore_errors=True)
-
-    @contextmanager
-    def reading(self) -> Iterator[Query | None]:
-        """What runs queries on the warehouse as it stands; None before the first load."""
-        with self.errors():
-            try:
-                self._connect()
-                yield self.query if self._has_tables() else None
-            finally:
-                self.discard()
-
-    # packages
-
-    def _connect(self) -> None:
-        if not self._connection.is_open:
-            self._connection.open(pipeline_into(self.dlt_destination(), self.place.work))
-
-    def _has_tables(self) -> bool:
-        """Whether all raw tables are there, and those that packages are staged in."""
-        raw = [self._connection.named(RAW_SCHEMA, table.name) for table in TABLES]
-        return self._connection.has(raw + [self._connection.staged(t.name) for t in LOADED])
-
-    def _pending(self) -> list[str]:
-        """Packages that are staged whole and not taken over: one, or none."""
-        sql = f"select load_id from {RAW_SCHEMA}._dlt_loads group by load_id having max(status) = 0"
-        return [load_id for (load_id,) in self.query(sql)]
-
-    def _staged_from(self) -> datetime | None:
-        """When the first of the staged jobs was observed."""
-        ((first,),) = self.query(f"select min(observed_at) from {self._connection.staged('jobs')}")
-        found: datetime | None = first
-        return found
+    def _insert_run(self, run: Mapping[str, Any]) -> None:
+        """The run's row, in place of the one that an earlier package of the run has left."""
+        table = self._connection.named(RAW_SCHEMA, SYNC_RUNS.name)
+        execute = self._connection.execute
+        execute(f"delete from {table} where run_id = %s", run["run_id"])
+        parse = _JSON_FROM_TEXT.get(self.warehouse, "")
+        json = {column.name for column in SYNC_RUNS.columns if column.type == "json"}
+        marks = ", ".join(f"{parse}(%s)" if name in json else "%s" for name in run)
+        # `values` takes no function there
+        given = f"select {marks}" if self.warehouse == "snowflake" else f"values ({marks})"
+        columns = ", ".join(map(self._connection.client.escape_column_name, run))
+        execute(f"insert into {table} ({columns}) {given}", *run.values())
 
     def _taking_over(self, table: Table) -> Iterator[str]:
         """SQL that replaces rows by the staged ones, and gives the same when run again."""
@@ -203,9 +229,6 @@ class Destination:
         kept = f" where {MARKER} is null" if MARKER in table.column_names else ""
         yield f"insert into {target} ({columns}) select {columns} from {staged}{kept}"
 
-    def _tests(self) -> Iterator[tuple[str, str]]:
-        return data_tests(self._connection.dialect, self._connection.named)
-
     def _drop_package(self) -> None:
         """Forget what is staged, so that the next run reads it again."""
         pending = self._pending()
@@ -217,9 +240,9 @@ class Destination:
                 self._connection.execute(f"delete from {name} where {column} = %s", load_id)
 
     def _standing(self) -> str:
-        if self.name in _WITHOUT_TRANSACTIONS:
-            return f"{self.name} has no transactions and now holds rows that disagree"
-        return f"{self.name} is unchanged"
+        if self.warehouse in _WITHOUT_TRANSACTIONS:
+            return f"{self.warehouse} has no transactions and now holds rows that disagree"
+        return f"{self.warehouse} is unchanged"
 
     # views
 
@@ -270,12 +293,3 @@ def _staging_only(factory: Any) -> Any:
     staging = type(client.__name__, (client,), {name: lambda *_: []})
     kept = {"__module__": factory.__module__, "__qualname__": factory.__qualname__}
     return type(factory.__name__, (factory,), {"client_class": staging, **kept})
-
-
-def _without_nul(rows: pa.Table) -> pa.Table:
-    """Drops U+0000, escaped, from JSON columns; dlt drops it from other texts."""
-    for place, name in enumerate(rows.column_names):
-        if name in _JSON and pc.any(pc.match_substring(rows[name], "\\u0000")).as_py():
-            kept = [text and _NUL.sub(r"\1", text) for text in rows[name].to_pylist()]
-            rows = rows.set_column(place, rows.schema.field(place), pa.array(kept, pa.string()))
-    return rows

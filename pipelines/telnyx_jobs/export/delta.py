@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow
 
-from telnyx_jobs.destinations.duckdb_file import connect
+from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
 from telnyx_jobs.export.folder import hand_over
 from telnyx_jobs.export.s3 import Address, failure, storage_options, waited_for

@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from telnyx_jobs.destinations.duckdb_file import connect
+from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.export.scripts import README, exported_columns, is_partitioned, spark_tables
 from telnyx_jobs.progress import Report

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
-from telnyx_jobs.destinations.duckdb_file import connect
+from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.text import one_line
 
@@ -196,27 +196,29 @@ _DAYS = """
 """
 
 
-def read_report(database: Path, now: datetime) -> Report:
-    """The report on a published file. Raises BadConfiguration if it cannot be read."""
-    if not database.exists():
-        raise BadConfiguration(f"{database} does not exist yet: run telnyx-jobs sync first")
-    with connect(database, read_only=True) as connection:
+def read_report(destination: Destination, now: datetime) -> Report:
+    """The report on what is published. Raises BadConfiguration when there is nothing to read."""
+    with destination.reading() as reader:
+        if reader is None:
+            raise BadConfiguration(
+                f"{destination.name} does not exist yet: run telnyx-jobs sync first"
+            )
         try:
-            return _read(connection, database.name, now)
+            return _read(reader, Path(destination.name).name, now)
         except (duckdb.BinderException, duckdb.CatalogException):
             raise BadConfiguration(
-                f"{database} is not as this version publishes it: run telnyx-jobs sync first, "
-                "or give another --database"
+                f"{destination.name} is not as this version publishes it: run telnyx-jobs sync "
+                "first, or give another --database"
             ) from None
 
 
-def _read(connection: duckdb.DuckDBPyConnection, name: str, now: datetime) -> Report:
+def _read(reader: Reader, name: str, now: datetime) -> Report:
     def listed(kind: type[Row], sql: str) -> Listed[Row]:
-        ((total,),) = connection.execute(f"select count(*) from ({sql})").fetchall()
+        ((total,),) = reader.query(f"select count(*) from ({sql}) as listed")
         return Listed([kind(*row) for row in rows(f"{sql} limit {_READ}")], total)
 
     def rows(sql: str) -> list[list[Any]]:
-        return [[_shown(value) for value in row] for row in connection.execute(sql).fetchall()]
+        return [[_shown(value) for value in row] for row in reader.query(sql)]
 
     return Report(
         database=name,

@@ -13,7 +13,7 @@ from telnyx_jobs.api.models import Record, Rejected
 from telnyx_jobs.schema import JOBS, MARKER, REJECTED_RECORDS
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.flatten import Observed, job_tables, rejected_table, stored_jobs_table
-from telnyx_jobs.source.loaded import Stored
+from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.page_cache import Found
 
 
@@ -33,13 +33,13 @@ class _Package:
 class Changes:
     """The changes of a run, package by package; counts go into `counts`, `now` gives UTC."""
 
-    def __init__(self, stored: Stored, counts: Counts, now: Callable[[], datetime]) -> None:
-        self.is_first_load = False
+    def __init__(self, loaded: Loaded, counts: Counts, now: Callable[[], datetime]) -> None:
+        self.appends = False
         """Whether the package goes into empty tables, where there is nothing to replace."""
-        self._stored = stored
+        self._loaded = loaded
         self._counts = counts
         self._now = now
-        self._rejected_before = stored.rejected()
+        self._rejected_before = loaded.rejected()
         """Hashes of the records kept aside, by their job's id."""
         self._unknown_fields: set[str] = set()
         self._held: list[Found] = []
@@ -50,7 +50,7 @@ class Changes:
     def begin(self) -> list[Found]:
         """Begin the next package; gives the records that have waited for it."""
         self._package = _Package(vanished=self._held_vanished)
-        self.is_first_load = self._stored.is_empty()
+        self.appends = self._loaded.can_append()
         held, self._held = self._held, []
         return held
 
@@ -59,10 +59,9 @@ class Changes:
         """Rows of the package so far."""
         return self._package.rows
 
-    @property
-    def has_held(self) -> bool:
-        """Whether a further package is needed."""
-        return bool(self._held or self._held_vanished)
+    def waiting(self) -> list[str]:
+        """Jobs whose newer version did not fit into this package: a further one is needed."""
+        return [record.job_id for record, _ in self._held if record.job_id] + self._held_vanished
 
     def vanish(self, job_id: str) -> None:
         """The API does not know this job, which it was asked for."""
@@ -78,12 +77,12 @@ class Changes:
                 self._accept(record)
                 newest[record.job_id] = (record, at)
         found.clear()
-        stored = self._stored.versions(list(newest))
+        loaded = self._loaded.versions(list(newest))
         changed: list[Observed] = []
         for job_id, (record, at) in newest.items():
             content_hash = record.content_hash()
             in_package = self._package.hashes.get(job_id)
-            before = stored.get(job_id)
+            before = loaded.get(job_id)
             if in_package is not None:
                 if in_package != content_hash:
                     # one load holds a job once: the newer version goes into the next package
@@ -94,21 +93,21 @@ class Changes:
             elif before.is_missing:
                 self._package.reappeared.append(job_id)
         self._counts.jobs_changed += len(changed)
-        return self._counted(job_tables(changed, marked=not self.is_first_load))
+        return self._counted(job_tables(changed, marked=not self.appends))
 
     def closing_tables(self) -> Iterator[dict[str, pa.Table]]:
-        """Tables of what the whole package tells: jobs gone and back, records kept aside."""
+        """Tables of what only the whole package shows: jobs gone and back, rejected records."""
         package = self._package
         self._held_vanished = [i for i in package.vanished if i in package.hashes]
         vanished = [
             job_id
-            for job_id, version in self._stored.versions(package.vanished).items()
+            for job_id, version in self._loaded.versions(package.vanished).items()
             if not version.is_missing and job_id not in package.hashes
         ]
         # a page kept by a killed run may show a job that is gone by now
         reappeared = {*package.reappeared} - {*package.vanished} - package.hashes.keys()
         for job_ids, missing_since in ((vanished, self._now()), (sorted(reappeared), None)):
-            rows = self._stored.rows(job_ids)
+            rows = self._loaded.rows(job_ids)
             yield self._counted({JOBS.name: stored_jobs_table(rows, missing_since)})
         kept = {
             record_hash: (record, at)

@@ -15,3 +15,4 @@ class Counts:
     jobs_changed: int = 0
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in LOADED})
     unknown_fields: list[str] = field(default_factory=list)
+    unknown_job_ids: list[str] = field(default_factory=list)

@@ -10,83 +10,93 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record, Rejected
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
-from telnyx_jobs.errors import ApiUnavailable, BadConfiguration
-from telnyx_jobs.progress import Report
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import FINAL_STATUSES
 from telnyx_jobs.settings import Scope
+from telnyx_jobs.source.account import ASKED, AccountCheck, knows_one
 from telnyx_jobs.source.changes import Changes
 from telnyx_jobs.source.counts import Counts
-from telnyx_jobs.source.loaded import Stored
-from telnyx_jobs.source.page_cache import Found, Spool
-from telnyx_jobs.source.walk import Coverage, Span, Walk, stretch_of
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.page_cache import CachedPage, Found, PageCache
+from telnyx_jobs.source.pages import PageReader, identity
+from telnyx_jobs.source.state import KeptState
+from telnyx_jobs.source.walk import Coverage, Walk
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""Telnyx is younger: a creation time before this is a mistake, as is one in the future."""
 SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
 RETRIEVES_AT_ONCE = 4
 BATCH_ROWS = 200_000
 BATCH_BYTES = 16 * 1024 * 1024
-"""Rows that are flattened together, and answers that they come from: enough to be fast, little
-enough to stay small in memory, also where each failure has a long story to tell."""
+"""Rows that are flattened together, and answers that they come from: enough to be fast, few enough
+to stay small in memory, also where each failure has a long text."""
 PACKAGE_ROWS = 2_000_000
 PACKAGE_SECONDS = 300.0
 """A package is loaded and published when it is this old or holds this many rows, and no fewer than
-are stored: publishing costs as much as the file is large."""
+are loaded: publishing costs as much as the file is large."""
 
 
 class Extraction:
-    """One run against the API, handed out in packages until `is_done`; counts go into `counts`."""
+    """One run against the API, returned in packages until `is_done`.
+
+    `cache` keeps pages that are read but not published; `mask` is the fingerprint of the key that
+    the client masks phone numbers with. With `in_one_package` everything is one package.
+    """
 
     def __init__(
         self,
         client: Client,
-        stored: Stored,
-        spool: Spool,
+        loaded: Loaded,
         scope: Scope,
         counts: Counts,
-        report: Report,
+        *,
+        cache: PageCache | None = None,
         mask: str | None = None,
+        report: Report = nothing,
+        in_one_package: bool = False,
     ) -> None:
         self.is_done = False
         self.stopped_by: RequestBudgetSpent | None = None
         """Set when the run ended before its work: what it read is loaded all the same."""
         self._client = client
-        self._stored = stored
-        self._spool = spool
+        self._loaded = loaded
         self._scope = scope
         self._counts = counts
-        self._report = report
+        self._cache = cache
         self._mask = mask
-        """Fingerprint of the key that the client masks numbers with, if it does."""
-        self._now = _clock(stored.latest_observation())
+        self._report = report
+        self._in_one_package = in_one_package
+        self._now = _clock(loaded.latest_observation())
         self._since = scope.since
-        self._coverage: dict[str, Coverage] | None = None
+        self._kept: KeptState | None = None
+        self._coverage: dict[str, Coverage] = {}
         self._seen: set[str] = set()
         """Jobs that a list page of this run has shown."""
         self._known_before: set[str] = set()
         self._open_before: list[str] = []
         """Jobs that a killed run has read, and those of them that were open then."""
-        self._changes = Changes(stored, counts, self._now)
+        self._account = AccountCheck(client, loaded, skip=scope.same_account)
+        self._changes = Changes(loaded, counts, self._now)
         self._found = self._finds()
 
-    def package(self, coverage: dict[str, Any]) -> Iterator[dict[str, pa.Table]]:
+    def package(self, kept: KeptState | None) -> Iterator[dict[str, pa.Table]]:
         """Tables of the next package, in batches; a job occurs in one of them at most.
 
-        `coverage` is what the run before left, of use for the first package only.
+        `kept` is what the run before left, of use for the first package only.
         """
-        if self._coverage is None:
-            self._coverage = self._restore(coverage)
+        if self._kept is None:
+            self._kept = kept or KeptState(is_demo=self._scope.is_demo, mask=self._mask)
+            self._restore(self._kept)
         batch = self._changes.begin()
-        self._spool.base = self._base()
-        enough = max(PACKAGE_ROWS, self._stored.row_count())
+        if self._cache is not None:
+            self._cache.base = self._base()
+        enough = max(PACKAGE_ROWS, self._loaded.row_count())
         started = time.monotonic()
         rows, received = 0, self._client.usage.received_bytes
         for found in self._until_stopped():
@@ -98,34 +108,40 @@ class Extraction:
             if rows >= BATCH_ROWS or all_received - received >= BATCH_BYTES:
                 yield self._changes.tables(batch)
                 batch, rows, received = [], 0, all_received
-            too_old = time.monotonic() - started > PACKAGE_SECONDS
-            if too_old or self._changes.rows + rows >= enough:
+            is_old = time.monotonic() - started > PACKAGE_SECONDS
+            is_full = is_old or self._changes.rows + rows >= enough
+            if is_full and not self._in_one_package:
                 break
         else:
             self.is_done = True
         yield self._changes.tables(batch)
         yield from self._changes.closing_tables()
-        if self._changes.has_held:
+        if self._changes.waiting() and not self._in_one_package:
             self.is_done = False
 
     @property
-    def is_first_load(self) -> bool:
+    def appends(self) -> bool:
         """Whether the package goes into empty tables, where there is nothing to replace."""
-        return self._changes.is_first_load
+        return self._changes.appends
 
-    def coverage(self) -> dict[str, Any]:
+    def state(self) -> KeptState:
         """What has been read so far, to be kept with the package's rows for the next run."""
-        spans = {name: spans.to_json() for name, spans in (self._coverage or {}).items()}
-        return {
-            "is_demo": self._scope.is_demo,
-            "mask": self._mask,
-            "since": self._since.isoformat() if self._since else None,
-            "spans": spans,
-        }
+        return KeptState(
+            is_demo=self._scope.is_demo,
+            mask=self._mask,
+            since=self._since,
+            spans={name: coverage.spans for name, coverage in self._coverage.items()},
+            waiting=self._changes.waiting(),
+        )
+
+    def forget_pages(self) -> None:
+        """Delete the cached pages: what they hold is published."""
+        if self._cache is not None:
+            self._cache.clear()
 
     def _base(self) -> str:
-        """What spooled pages go on top of: pages masked another way are no use."""
-        return f"{self._stored.last_run_id()} {self._mask or 'plain'}"
+        """What cached pages go on top of: pages masked another way are useless."""
+        return f"{self._loaded.last_run_id()} {self._mask or 'plain'}"
 
     def _until_stopped(self) -> Iterator[list[Found]]:
         try:
@@ -149,113 +165,93 @@ class Extraction:
             if scope.full or not self._spans(job_type).spans:
                 yield from self._read_all(job_type)
             else:
-                for _, found in self._pages(job_type, skip_swept=True):
-                    yield found
-        ask = self._stored.open_job_ids(self._now(), scope.job_types)
+                yield from self._pages(job_type, skip_swept=True)
+        ask = self._loaded.open_job_ids(self._now(), scope.job_types)
         ask += self._open_before
+        ask += self._kept.waiting if self._kept else []
         if scope.full:
-            ask += self._stored.listed_job_ids(self._since, scope.job_types)
-        ask += self._stored.rejected_job_ids(self._now())
+            ask += self._loaded.listed_job_ids(self._since, scope.job_types)
+        ask += self._loaded.rejected_job_ids(self._now())
         yield from self._retrieve([i for i in dict.fromkeys(ask) if i not in self._seen])
 
     def _replayed(self) -> Iterator[list[Found]]:
         """Pages that a run read before it was killed, in place of asking for them again."""
-        for spooled in self._spool.replay(self._base()):
-            self._coverage = self._restore(spooled.coverage)
-            for record, _ in spooled.found:
+        for page in self._cached_pages():
+            self._restore(page.state)
+            for record, _ in page.found:
                 if isinstance(record, Record):
                     self._known_before.add(record.job_id)
                     if record.job.status not in FINAL_STATUSES:
                         self._open_before.append(record.job_id)
-            yield spooled.found
+            yield page.found
+
+    def _cached_pages(self) -> Iterator[CachedPage]:
+        """The pages kept by a killed run, unless they are of another account."""
+        if self._cache is None:
+            return
+        newest = self._cache.first_job_ids(self._base(), ASKED)
+        is_ours = bool(self._loaded.newest_job_ids(1)) or knows_one(self._client, newest)
+        if newest and not is_ours:
+            self._cache.clear()
+        yield from self._cache.replay(self._base())
 
     def _read_all(self, job_type: str | None) -> Iterator[list[Found]]:
         """Every page; again when fewer jobs were seen than the API announced at first."""
         for _ in range(SWEEPS):
             seen: set[str] = set()
-            announced = None
-            for page, found in self._pages(job_type, skip_swept=False):
-                seen.update(map(_identity, page.records))
-                announced = (page.total_results or 0) if announced is None else announced
-                yield found
-            if self._since is not None or len(seen) >= (announced or 0):
+            announced: list[int] = []
+
+            def note(page: Page, seen: set[str] = seen, announced: list[int] = announced) -> None:
+                seen.update(map(identity, page.records))
+                announced.append(page.total_results or 0)
+
+            yield from self._pages(job_type, skip_swept=False, note=note)
+            expected = announced[0] if announced else 0
+            if self._since is not None or len(seen) >= expected:
                 return
         self._report(
             "warning",
-            message=f"the API announces {announced} jobs but lists {len(seen)}: "
+            message=f"the API announces {expected} jobs but lists {len(seen)}: "
             "jobs vanish while the list is read, or its total is wrong",
         )
 
     def _pages(
-        self, job_type: str | None, *, skip_swept: bool
-    ) -> Iterator[tuple[Page, list[Found]]]:
+        self,
+        job_type: str | None,
+        *,
+        skip_swept: bool,
+        note: Callable[[Page], None] = lambda page: None,
+    ) -> Iterator[list[Found]]:
         """Pages from the newest on; with `skip_swept` without those that earlier runs have read."""
         coverage = self._spans(job_type)
         if not skip_swept:
             coverage.spans.clear()
         walk = Walk(coverage, skip_swept=skip_swept, page_size=self._client.page_size)
-        last_page = 1
-        shown: list[str] = []
-        # the next page is on its way while this one is flattened
-        ahead = ThreadPoolExecutor(1)
-        try:
-            coming = ahead.submit(self._page, walk.next_page or 1, job_type, [])
-            while (number := walk.next_page) is not None:
-                page = coming.result()
-                previous, shown = shown, _identities(page)
-                # where no number of pages is announced, the list ends when nothing new comes
-                goes_on = bool(shown) and shown != previous
-                last_page = max(last_page, page.total_pages or number + goes_on)
-                self._report("page", number=number, total=last_page, records=len(page.records))
-                stretch = stretch_of(_creation_times(page))
-                walk.advance(
-                    stretch,
-                    self._known(page) if skip_swept else [],
-                    total=page.total_results,
-                    is_last=number >= last_page
-                    or not page.records
-                    or self._is_before_since(stretch),
-                )
-                found = self._listed(page)
-                if walk.next_page is not None:
-                    # kept first, so that a kill costs no more than the request in flight
-                    if not self._scope.full:
-                        self._spool.append(found, self.coverage())
-                    is_next = walk.next_page == number + 1
-                    before = shown if is_next else []
-                    coming = ahead.submit(self._page, walk.next_page, job_type, before)
-                yield page, found
-                page.records.clear()
-        finally:
-            ahead.shutdown(wait=False, cancel_futures=True)
+        found: list[Found] = []
+
+        def keep(page: Page) -> None:
+            nonlocal found
+            note(page)
+            self._account.confirm(_job_ids(page))
+            found = self._listed(page)
+            if self._cache is not None and walk.next_page is not None and not self._scope.full:
+                self._cache.append(found, self.state())
+
+        pages = PageReader(self._client, self._counts, self._report).along(
+            walk,
+            job_type,
+            is_known=self._known if skip_swept else lambda page: [],
+            since=self._since,
+            keep=keep,
+        )
+        for page in pages:
+            page.records.clear()
+            yield found
 
     def _known(self, page: Page) -> list[bool]:
-        """For each job of the page whether an earlier run has loaded or spooled it."""
-        stored = self._stored.versions(_job_ids(page))
-        return [r.job_id in stored or r.job_id in self._known_before for r in page.records]
-
-    def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
-        """The page; read again when it only repeats the page before, as a failing cache does.
-
-        Raises ApiUnavailable when both pages show the same records, all that a page can hold.
-        """
-        for _ in range(2):
-            page = self._read(number, job_type)
-            if not previous or _identities(page) != previous:
-                return page
-        # as many new jobs as a page holds move its records on to the next one: then the page
-        # before shows others by now. A page of one job moves with any; a short one ends the list.
-        is_full = 1 < len(previous) == self._client.page_size
-        if is_full and _identities(self._read(number - 1, job_type)) == previous:
-            raise ApiUnavailable(
-                f"pages {number - 1} and {number} of the API's list show the same jobs: "
-                "run again later"
-            )
-        return page
-
-    def _read(self, number: int, job_type: str | None) -> Page:
-        self._counts.pages += 1
-        return self._client.page(number, job_type=job_type)
+        """For each job of the page whether an earlier run has loaded or cached it."""
+        loaded = self._loaded.versions(_job_ids(page))
+        return [r.job_id in loaded or r.job_id in self._known_before for r in page.records]
 
     def _listed(self, page: Page) -> list[Found]:
         """The records of a page that the run is asked for."""
@@ -289,9 +285,12 @@ class Extraction:
                         continue
                     if record is None:
                         self._changes.vanish(job_id)
+                        if job_id in self._scope.job_ids:
+                            self._counts.unknown_job_ids.append(job_id)
                     else:
                         self._counts.jobs_retrieved += 1
                         found.append((record, self._now()))
+                self._account.confirm([r.job_id for r, _ in found if isinstance(r, Record)])
                 self._report("retrieve", done=first + len(asked), total=len(job_ids))
                 yield found
                 if stopped:
@@ -302,29 +301,23 @@ class Extraction:
     # small things
 
     def _spans(self, job_type: str | None) -> Coverage:
-        assert self._coverage is not None
         return self._coverage.setdefault(job_type or "*", Coverage())
 
-    def _is_before_since(self, stretch: Span | None) -> bool:
-        return bool(self._since and stretch and stretch.oldest and stretch.oldest < self._since)
-
-    def _restore(self, state: dict[str, Any]) -> dict[str, Coverage]:
-        """The coverage that earlier runs left, and the earliest `since` of them all."""
-        if state and state["is_demo"] != self._scope.is_demo:
+    def _restore(self, state: KeptState) -> None:
+        """Go on from what earlier runs have read, back to the earliest `since` of them all."""
+        if state.is_demo != self._scope.is_demo:
             raise BadConfiguration(
                 "the demo's jobs and an account's do not go into one file: give another --database"
             )
-        if state and state.get("mask") != self._mask:
-            raise BadConfiguration(_other_mask(state.get("mask"), self._mask))
-        spans = {name: Coverage.from_json(value) for name, value in state.get("spans", {}).items()}
-        if spans and not self._scope.full:
-            floor = datetime.fromisoformat(state["since"]) if state["since"] else None
-            if floor and self._since and self._since < floor:
-                for coverage in spans.values():
-                    coverage.reopen(floor)
+        if state.mask != self._mask:
+            raise BadConfiguration(_other_mask(state.mask, self._mask))
+        self._coverage = state.coverage()
+        if self._coverage and not self._scope.full:
+            if state.since and self._since and self._since < state.since:
+                for coverage in self._coverage.values():
+                    coverage.reopen(state.since)
             else:
-                self._since = floor
-        return spans
+                self._since = state.since
 
 
 def _clock(latest: datetime | None) -> Callable[[], datetime]:
@@ -347,31 +340,12 @@ def _other_mask(in_file: str | None, now: str | None) -> str:
     )
 
 
-def _types(job_type: str | None) -> Sequence[str]:
-    return [job_type] if job_type else []
-
-
-def _identity(record: Record | Rejected) -> str:
-    return record.job_id or record.content_hash() if isinstance(record, Rejected) else record.job_id
-
-
-def _identities(page: Page) -> list[str]:
-    return [_identity(record) for record in page.records]
-
-
 def _job_ids(page: Page) -> list[str]:
     return [record.job_id for record in page.records if isinstance(record, Record)]
-
-
-def _creation_times(page: Page) -> list[datetime]:
-    """When the page's jobs were created; times that cannot be tell no walk where it is."""
-    times = (record.job.created_at for record in page.records if isinstance(record, Record))
-    latest = datetime.now(UTC) + timedelta(days=1)
-    return [time for time in times if time and EARLIEST <= time <= latest]
 
 
 def _weight(record: Record | Rejected) -> int:
     """Rows that the record will make, about."""
     if isinstance(record, Rejected):
         return 1
-    return 1 + sum(len(members) for members in record.job.arrays().values() if members)
+    return 1 + sum(len(members or ()) for members in record.job.arrays().values())

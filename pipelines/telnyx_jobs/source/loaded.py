@@ -1,14 +1,14 @@
 """What the destination already holds: which jobs, in which version, and which are still open.
 
-Asked of the tables themselves and not of a state beside them, so it is right after any failure.
+The tables themselves are asked, not a state beside them, so the answer is right after any failure.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from telnyx_jobs.api.models import ARRAYS
 from telnyx_jobs.schema import (
+    COUNTS,
     FINAL_STATUSES,
     JOBS,
     LOADED,
@@ -16,13 +16,15 @@ from telnyx_jobs.schema import (
     REJECTED_RECORDS,
     ROW_HASH,
     SYNC_RUNS,
+    Column,
 )
 
 _ASK_AGAIN = timedelta(days=7)
 """How long a job that vanished or could not be loaded is still asked for at each sync."""
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-"""Runs SQL with `?` parameters and gives all rows."""
+"""Runs SQL with `?` parameters and returns all rows. The SQL names tables as `telnyx_raw.jobs`,
+whatever the destination calls that schema."""
 
 _JOBS = f"{RAW_SCHEMA}.{JOBS.name}"
 _RUNS = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
@@ -36,11 +38,15 @@ class Version(NamedTuple):
     is_missing: bool
 
 
-class Stored:
-    """Questions about the loaded jobs. `job_types` narrows to these types; empty means all."""
+class Loaded:
+    """Questions about the loaded jobs. `job_types` narrows to these types; empty means all.
 
-    def __init__(self, query: Query) -> None:
+    `takes_appends` is whether a first load, into empty tables, may append instead of replace.
+    """
+
+    def __init__(self, query: Query, *, takes_appends: bool = True) -> None:
         self._query = query
+        self._takes_appends = takes_appends
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
         """The stored version of each of these jobs; those not stored are left out."""
@@ -51,24 +57,22 @@ class Stored:
         )
         return {job_id: Version(content_hash, missing) for job_id, content_hash, missing in rows}
 
-    def is_empty(self) -> bool:
-        """Whether no table holds a row, not even of a load that was broken off."""
+    def can_append(self) -> bool:
+        """Whether there is nothing to replace: no table holds a row, not even of a broken load."""
+        if not self._takes_appends:
+            return False
         rows = " union all ".join(f"select 1 from {RAW_SCHEMA}.{table.name}" for table in LOADED)
         return not self._query(f"select * from ({rows}) as loaded limit 1", [])
 
     def row_count(self) -> int:
-        """Rows of the jobs and their numbers and operations, as the jobs tell."""
-        counts = " + ".join(["1", *(f"coalesce({array}_count, 0)" for array in ARRAYS)])
+        """Rows of the jobs and their numbers and operations, by the jobs' own counts."""
+        counts = " + ".join(["1", *(f"coalesce({column.name}, 0)" for column in COUNTS)])
         rows = self._query(f"select sum({counts}) from {_JOBS}", [])
         return int(rows[0][0] or 0) if rows else 0
 
     def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """Whole rows of `jobs`, columns in the order of the schema."""
-        columns = ", ".join(
-            # some warehouses give JSON as anything but text
-            f"cast({column.name} as varchar)" if column.type == "json" else column.name
-            for column in JOBS.columns
-        )
+        columns = ", ".join(map(as_text, JOBS.columns))
         sql = f"select {columns} from {_JOBS} where id in ({_marks(job_ids)})"
         return self._query(sql, job_ids)
 
@@ -109,16 +113,29 @@ class Stored:
 
     def latest_observation(self) -> datetime | None:
         rows = self._query(f"select max(observed_at) from {_JOBS}", [])
-        latest: datetime | None = rows[0][0]
-        return latest
+        return rows[0][0] if rows else None
 
     def last_run_id(self) -> str:
         """Id of the newest run in the file; empty for none."""
         rows = self._query(f"select coalesce(max(run_id), '') from {_RUNS}", [])
-        return str(rows[0][0])
+        return str(rows[0][0]) if rows else ""
+
+    def newest_job_ids(self, count: int) -> list[str]:
+        """The newest jobs that the API still showed when it was last asked."""
+        return self._ids(
+            f"select id from {_JOBS} where missing_since is null "
+            f"order by case when created_at is null then 1 else 0 end, created_at desc, id "
+            f"limit {count}",
+            [],
+        )
 
     def _ids(self, sql: str, parameters: Iterable[Any]) -> list[str]:
         return [job_id for (job_id,) in self._query(sql, list(parameters))]
+
+
+def as_text(column: Column) -> str:
+    """A column in a query, JSON as text: some warehouses return it as anything else."""
+    return f"cast({column.name} as varchar)" if column.type == "json" else column.name
 
 
 def _marks(values: Sequence[Any]) -> str:
@@ -128,3 +145,7 @@ def _marks(values: Sequence[Any]) -> str:
 
 def _of_types(job_types: Sequence[str]) -> tuple[str, list[Any]]:
     return (f" and type in ({_marks(job_types)})" if job_types else ""), list(job_types)
+
+
+NOTHING_LOADED = Loaded(lambda sql, parameters: [], takes_appends=False)
+"""A destination without tables, as before a first load."""

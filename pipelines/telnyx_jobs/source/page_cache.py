@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from telnyx_jobs.api.models import Job, Record, Rejected
+from telnyx_jobs.source.state import KeptState
 
 Found = tuple[Record | Rejected, datetime]
 """A record and when the API said it."""
@@ -28,56 +29,73 @@ class _Entry(msgspec.Struct):
 
 class _File(msgspec.Struct):
     base: str
-    coverage: dict[str, Any]
+    state: KeptState = msgspec.field(name="coverage")
     entries: list[_Entry]
 
 
 @dataclass(frozen=True)
-class Spooled:
+class CachedPage:
     """The records of one page, and what had been read of the list with it."""
 
     found: list[Found]
-    coverage: dict[str, Any]
+    state: KeptState
 
 
-class Spool:
-    """The pages of a sweep that is under way. `base` names the file that they go on top of."""
+class PageCache:
+    """The pages of a sweep that is under way. `base` names the file that they go on top of.
 
-    def __init__(self, folder: Path) -> None:
+    A read-only cache replays what a killed run has left, and changes nothing.
+    """
+
+    def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
         self.base = ""
+        self._is_read_only = is_read_only
         self._folder = folder
         self._count = 0
 
-    def append(self, found: list[Found], coverage: dict[str, Any]) -> None:
+    def append(self, found: list[Found], state: KeptState) -> None:
         """Keep one more page."""
+        if self._is_read_only:
+            return
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        content = msgspec.json.encode(_File(self.base, coverage, [_entry(each) for each in found]))
+        content = msgspec.json.encode(_File(self.base, state, [_entry(each) for each in found]))
         part = self._folder / "part"
         part.touch(mode=0o600)
         part.write_bytes(content)
         part.rename(self._path(self._count))
         self._count += 1
 
-    def replay(self, base: str) -> Iterator[Spooled]:
+    def first_job_ids(self, base: str, count: int) -> list[str]:
+        """Some jobs of the first page kept on top of this base, none without such a page."""
+        file = self._read(0)
+        if file is None or file.base != base:
+            return []
+        return [entry.job.id for entry in file.entries if entry.job][:count]
+
+    def replay(self, base: str) -> Iterator[CachedPage]:
         """The pages kept on top of this base, in order; any others are deleted."""
-        while self._path(self._count).exists():
-            try:
-                file = msgspec.json.decode(self._path(self._count).read_bytes(), type=_File)
-            except ValueError:
-                # cut short by a machine that went down
-                break
-            if file.base != base:
-                break
+        while (file := self._read(self._count)) is not None and file.base == base:
             self._count += 1
-            yield Spooled([_found(entry) for entry in file.entries], file.coverage)
+            yield CachedPage([_found(entry) for entry in file.entries], file.state)
+        if self._is_read_only:
+            return
         for path in self._folder.glob("*.json"):
             if path >= self._path(self._count):
                 path.unlink()
 
     def clear(self) -> None:
         """Delete every page."""
+        if self._is_read_only:
+            return
         shutil.rmtree(self._folder, ignore_errors=True)
         self._count = 0
+
+    def _read(self, number: int) -> _File | None:
+        try:
+            return msgspec.json.decode(self._path(number).read_bytes(), type=_File)
+        except (FileNotFoundError, ValueError):
+            # the end, or a file cut short by a machine that went down
+            return None
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.json"

@@ -1,115 +1,151 @@
 """The dlt source: one extraction as Arrow tables, with the hints that keep them exact.
 
-Each table is merged by its key; a first load, into empty tables, appends. The children of a job are
+Each table is merged by its key; a first load into an empty file appends. The children of a job are
 replaced whole: a marker row per job makes dlt delete the job's old rows, also where an array has
 become empty, and is never stored.
 """
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
-import duckdb
 import pyarrow as pa
-from dlt.common.versioned_state import decompress_state
+import pyarrow.compute as pc
 from dlt.extract import DltResource
 
-from telnyx_jobs.schema import LOADED, MARKER, RAW_SCHEMA, TABLES, Table
+from telnyx_jobs.api.client import Client
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.schema import LOADED, MARKER, TABLES, Table
+from telnyx_jobs.settings import DEFAULT_BASE_URL, MAX_PAGE_SIZE, Scope
+from telnyx_jobs.source.counts import Counts
+from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.flatten import arrow_schema
-from telnyx_jobs.source.loaded import Query
+from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
+from telnyx_jobs.source.sql import has_tables, query_of
+from telnyx_jobs.source.state import SOURCE_NAME, STATE_KEY, KeptState
 
-PIPELINE_NAME = "telnyx_jobs"
-SOURCE_NAME = "telnyx"
 _REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
+_WITHOUT_NUL = ("postgres", "redshift")
+"""Dialects whose texts cannot hold U+0000. They are loaded by `insert`, too: through CSV, which dlt
+would choose, an empty text becomes NULL."""
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""U+0000 as JSON writes it, after any backslashes that stand for themselves."""
+_JSON = {column.name for table in LOADED for column in table.columns if column.type == "json"}
 
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
-def telnyx_jobs(extraction: Extraction) -> DltResource:
-    """The next package of an extraction; its coverage is kept in the source's state."""
-    return _records(extraction)
+def telnyx_jobs(
+    api_key: str = dlt.secrets.value,
+    base_url: str = DEFAULT_BASE_URL,
+    full: bool = False,
+    since: datetime | None = None,
+    job_types: Sequence[str] = (),
+    page_size: int = MAX_PAGE_SIZE,
+    max_requests: int | None = None,
+    same_account: bool = False,
+) -> DltResource:
+    """The public source; `telnyx_jobs.telnyx_jobs` documents it."""
+    since = since and since.replace(tzinfo=since.tzinfo or UTC)
+    scope = Scope(full=full, since=since, job_types=tuple(job_types), same_account=same_account)
+    client = Client(base_url, api_key, page_size=page_size, max_requests=max_requests)
+    return _account_records(client, scope)
 
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
-def tables() -> DltResource:
+def package_of(extraction: Extraction) -> DltResource:
+    """The same source for the next package of an extraction that is under way."""
+    return _package_records(extraction)
+
+
+@dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
+def empty_tables() -> DltResource:
     """Every raw table without rows: a destination has them all once this is loaded."""
     return _no_records()
 
 
-def pipeline_into(destination: Any, work: Path) -> dlt.Pipeline:
-    """A pipeline with its working folder in `work`; what it must know is in the destination."""
-    return dlt.pipeline(
-        PIPELINE_NAME,
-        pipelines_dir=str(work / "dlt"),
-        destination=destination,
-        dataset_name=RAW_SCHEMA,
-    )
+@dlt.resource(name="records")
+def _account_records(client: Client, scope: Scope) -> Iterator[Any]:
+    with client, _loaded_by(dlt.current.pipeline()) as loaded:
+        yield from _tables(Extraction(client, loaded, scope, Counts(), in_one_package=True))
+
+
+@dlt.resource(name="records")
+def _package_records(extraction: Extraction) -> Iterator[Any]:
+    yield from _tables(extraction)
 
 
 @dlt.resource(name="records")
 def _no_records() -> Iterator[Any]:
     for table in TABLES:
-        yield _with_hints(table, arrow_schema(table).empty_table(), is_first_load=False)
+        yield _with_hints(table, arrow_schema(table).empty_table(), _dialect())
 
 
-@dlt.resource(name="records")
-def _records(extraction: Extraction) -> Iterator[Any]:
+def _tables(extraction: Extraction) -> Iterator[Any]:
+    """Batches of each table with their hints; what has been read goes into the source's state."""
     state = dlt.current.source_state()
-    for tables in extraction.package(state.get("coverage", {})):
-        for table in LOADED:
-            if table.name in tables:
-                yield _with_hints(table, tables.pop(table.name), extraction.is_first_load)
-    state["coverage"] = extraction.coverage()
+    dialect = _dialect()
+    # JSON columns travel as Arrow text, and dlt says so for each batch
+    with without_log("several column hints were different"):
+        for tables in extraction.package(KeptState.of(state.get(STATE_KEY))):
+            for table in LOADED:
+                if table.name in tables:
+                    rows = tables.pop(table.name)
+                    yield _with_hints(table, rows, dialect, appends=extraction.appends)
+    state[STATE_KEY] = extraction.state().to_json()
 
 
-def kept_coverage(query: Query) -> dict[str, Any]:
-    """The coverage that the last sync left in the destination; empty before the first one."""
-    try:
-        rows = query(
-            f"select state from {RAW_SCHEMA}._dlt_pipeline_state where _dlt_load_id in "
-            f"(select load_id from {RAW_SCHEMA}._dlt_loads where status = 0) "
-            "order by version desc limit 1",
-            [],
+@contextmanager
+def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
+    """What the pipeline's dataset holds already. Raises BadConfiguration where none can be kept."""
+    if pipeline.destination is None:
+        yield NOTHING_LOADED
+        return
+    strategies = pipeline.destination.capabilities().supported_merge_strategies or []
+    if "delete-insert" not in strategies:
+        raise BadConfiguration(
+            f"{pipeline.destination.destination_name} cannot replace the rows of a job "
+            "(delete-insert): choose a SQL database or warehouse as the destination"
         )
-    except duckdb.CatalogException:
-        return {}
-    state = decompress_state(rows[0][0]) if rows else {}
-    coverage: dict[str, Any] = state.get("sources", {}).get(SOURCE_NAME, {}).get("coverage", {})
-    return coverage
+    with pipeline.sql_client() as client:
+        query = query_of(client, pipeline.dataset_name)
+        is_filled = has_tables(client, pipeline.dataset_name, LOADED)
+        yield Loaded(query, takes_appends=False) if is_filled else NOTHING_LOADED
 
 
-def _with_hints(table: Table, rows: pa.Table, is_first_load: bool) -> Any:
+def _dialect() -> str:
+    """The SQL dialect of the running pipeline's destination."""
+    destination = dlt.current.pipeline().destination
+    return str(destination.capabilities().sqlglot_dialect) if destination else ""
+
+
+def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = False) -> Any:
     columns: dict[str, Any] = {
         column.name: {"data_type": "json"} for column in table.columns if column.type == "json"
     }
-    if MARKER in table.column_names and not is_first_load:
+    if MARKER in table.column_names and not appends:
         columns[MARKER] = {"hard_delete": True}
     hints = dlt.mark.make_hints(
         table_name=table.name,
         # a first package holds each key once, and there is nothing to replace
-        write_disposition="append" if is_first_load else _REPLACE,
+        write_disposition="append" if appends else _REPLACE,
         # a second condition beside the merge key would make dlt's delete a nested loop
         primary_key=None if table.replaced_by else table.key,
         merge_key=table.replaced_by,
         columns=columns,
+        file_format="insert_values" if dialect in _WITHOUT_NUL else None,
     )
+    rows = _without_nul(rows) if dialect in _WITHOUT_NUL else rows
     return dlt.mark.with_hints(rows, hints, create_table_variant=True)
 
 
-_NO_SURPRISE = (
-    # JSON columns travel as Arrow text, and dlt says so for each batch
-    "several column hints were different",
-    # an exception says so too
-    "retried in load",
-    "was not fully loaded",
-)
-
-
-def _is_surprise(record: logging.LogRecord) -> bool:
-    # what comes with an exception is raised too, and told where it ends
-    return not record.exc_info and not any(text in record.getMessage() for text in _NO_SURPRISE)
-
-
-logging.getLogger("dlt").addFilter(_is_surprise)
+def _without_nul(rows: pa.Table) -> pa.Table:
+    """Drops U+0000, escaped, from JSON columns; dlt drops it from other texts."""
+    for place, name in enumerate(rows.column_names):
+        if name in _JSON and pc.any(pc.match_substring(rows[name], "\\u0000")).as_py():
+            kept = [text and _NUL.sub(r"\1", text) for text in rows[name].to_pylist()]
+            rows = rows.set_column(place, rows.schema.field(place), pa.array(kept, pa.string()))
+    return rows

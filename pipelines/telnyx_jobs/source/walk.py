@@ -6,10 +6,10 @@ between them, which the next walk closes before it looks for new jobs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Self
+
+import msgspec
 
 LATENESS = timedelta(hours=1)
 """How much later than its creation time a job may turn up in the list and still be found."""
@@ -17,8 +17,7 @@ KNOWN_IN_A_ROW = 200
 """So many loaded jobs in a row tell, whatever the times, that a swept stretch is reached."""
 
 
-@dataclass
-class Span:
+class Span(msgspec.Struct, array_like=True):
     """Jobs created from `oldest` to `newest`, both UTC; `oldest` None: to the end of the list."""
 
     newest: datetime
@@ -63,17 +62,6 @@ class Coverage:
         for span in self.spans:
             if span.oldest is None:
                 span.oldest, span.read, span.total = floor, 0, None
-
-    def to_json(self) -> list[list[Any]]:
-        return [
-            [s.newest.isoformat(), s.oldest.isoformat() if s.oldest else None, s.read, s.total]
-            for s in self.spans
-        ]
-
-    @classmethod
-    def from_json(cls, value: list[list[Any]]) -> Self:
-        time = datetime.fromisoformat
-        return cls([Span(time(n), time(o) if o else None, read, t) for n, o, read, t in value])
 
 
 def stretch_of(created_at: Sequence[datetime]) -> Span | None:

@@ -1,0 +1,70 @@
+"""What a sync needs of the place it goes into, whatever that is."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.source.loaded import Loaded
+
+
+class NotLookedAt(Exception):
+    """Nothing can be said: something else is in the way, which the message names."""
+
+
+class Reader(Protocol):
+    """What is published now, for those who only look."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query in the plain SQL that all destinations share, times in UTC."""
+
+    def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Offending rows, five at most, of each data test that finds any."""
+
+
+class Destination(Protocol):
+    """What one sync goes into. `open` to `publish` may be repeated, once for each package."""
+
+    place: Place
+    """The local folder of the run."""
+    name: str
+    """What the summary calls it: the path of the file, or the warehouse and its dataset."""
+
+    def is_published(self) -> bool:
+        """Whether a sync has published here before, as far as this machine knows."""
+
+    def prepare(self) -> None:
+        """Create the state folder. Raises BadConfiguration for an unusable name."""
+
+    def open(self) -> None:
+        """Prepare for the next package: what is published, ready to be changed."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query on what `open` has prepared and `load` has changed."""
+
+    def loaded(self) -> Loaded:
+        """What is loaded already."""
+
+    def load(self, source: Any) -> None:
+        """Load one package of the dlt source. Raises what made dlt fail."""
+
+    def finish(self) -> None:
+        """Create the views and test the data. Raises Bug when a data test finds rows."""
+
+    def publish(self, run: Mapping[str, Any]) -> None:
+        """Let readers see all of it at once, with the run as a row of `sync_runs`."""
+
+    def discard(self) -> None:
+        """Delete what is not published."""
+
+    def reading(self) -> "AbstractContextManager[Reader | None]":
+        """What is published now; None before the first sync."""
+
+    def look(self) -> str:
+        """What is published, in a few words.
+
+        Raises TelnyxJobsError when a sync could not go on from it, and NotLookedAt.
+        """
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Raises what goes wrong in there as a TelnyxJobsError."""

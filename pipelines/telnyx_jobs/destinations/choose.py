@@ -1,0 +1,16 @@
+"""Which destination the settings name: the only place that asks."""
+
+from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.progress import Report, nothing
+from telnyx_jobs.settings import DUCKDB, Settings
+
+
+def destination_for(settings: Settings, report: Report = nothing) -> Destination:
+    """The DuckDB file, or a warehouse. Raises BadConfiguration."""
+    if settings.destination == DUCKDB:
+        from telnyx_jobs.destinations.duckdb_file import DuckDBFile
+
+        return DuckDBFile(settings.database, report, file_mode=settings.file_mode)
+    from telnyx_jobs.destinations.warehouse import Warehouse
+
+    return Warehouse(settings.database, settings.destination, report)

@@ -1,0 +1,85 @@
+"""Connections to a DuckDB file, and what goes wrong with them or with the disk below."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from telnyx_jobs.errors import BadConfiguration, CannotWrite
+from telnyx_jobs.text import reason_of
+from telnyx_jobs.views.files import data_test_texts
+
+_DAMAGED = "Corrupt database file|Could not read enough bytes"
+"""What DuckDB says of a file that is not as it was written, in errors of several classes."""
+_UNWRITABLE = "Could not write|No space left"
+"""What it says when the disk is full: a commit or a checkpoint fails with another class too."""
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection in UTC that never fetches extensions. Raises BadConfiguration."""
+    try:
+        connection = duckdb.connect(
+            str(path), read_only=read_only, config={"autoinstall_known_extensions": "false"}
+        )
+    except duckdb.Error as error:
+        raise BadConfiguration(
+            f"{path.name} is not a DuckDB file that can be opened ({reason_of(error)}): "
+            "move it away, or give another --database"
+        ) from None
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+class FileReader:
+    """Reads a published file. A `Reader`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
+        return failed_tests(self.connection)
+
+
+def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
+    """Offending rows, five at most, of each data test in `sql/tests` that finds any."""
+    failed = {}
+    for name, sql in data_test_texts().items():
+        try:
+            rows = connection.execute(sql).fetchmany(5)
+        except duckdb.OutOfMemoryException:
+            lift_memory_limit(connection)
+            rows = connection.execute(sql).fetchmany(5)
+        if rows:
+            failed[name] = rows
+    return failed
+
+
+def lift_memory_limit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB use what the machine has, for the rare job that does not fit otherwise."""
+    connection.execute("reset memory_limit")
+
+
+@contextmanager
+def disk_errors(database: Path) -> Iterator[None]:
+    """Raises errors of the disk and of a damaged file as CannotWrite and BadConfiguration."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, duckdb.Error) and re.search(_DAMAGED, str(error)):
+            raise BadConfiguration(
+                f"{database} is damaged ({reason_of(error)}): put it back from a backup, or "
+                "move it away and let a sync fill a new one"
+            ) from error
+        is_disk = isinstance(error, OSError | duckdb.IOException)
+        if not is_disk and not re.search(_UNWRITABLE, str(error)):
+            raise
+        raise CannotWrite(
+            f"{database} cannot be written ({reason_of(error)}): free disk space, or check "
+            "the permissions of its folder"
+        ) from error

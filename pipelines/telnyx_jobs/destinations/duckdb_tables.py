@@ -1,0 +1,119 @@
+"""The raw tables, comments and views in a DuckDB file, brought up to date from any version."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from packaging.version import InvalidVersion, Version
+
+from telnyx_jobs import __version__
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.quoting import literal
+from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.views.files import view_statements
+
+STORAGE_VERSION = "v1.4.0"
+STAGING_SCHEMA = f"{RAW_SCHEMA}_staging"
+_SQL_TYPES = {
+    "text": "varchar",
+    "timestamp": "timestamp with time zone",
+    "bigint": "bigint",
+    "double": "double",
+    "bool": "boolean",
+    "json": "json",
+}
+
+
+def create_empty(path: Path) -> None:
+    """An empty file in the storage version that today's drivers open."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"attach {literal(str(path))} as new (storage_version '{STORAGE_VERSION}')"
+        )
+
+
+def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add each raw table and column that is missing, as in a new file or one of an older version.
+
+    Raises BadConfiguration for a file that a newer version has published.
+    """
+    connection.execute(f"create schema if not exists {RAW_SCHEMA}")
+    for table in TABLES:
+        connection.execute(_ddl(table))
+        existing = _columns(connection, table)
+        for column in table.columns:
+            if column.name not in existing:
+                connection.execute(
+                    f"alter table {RAW_SCHEMA}.{table.name} "
+                    f'add column "{column.name}" {_SQL_TYPES[column.type]}'
+                )
+    newest = connection.execute(
+        f"select version from {RAW_SCHEMA}.sync_runs order by started_at desc limit 1"
+    ).fetchall()
+    refuse_newer(newest[0][0] if newest else None)
+
+
+def refuse_newer(version: str | None) -> None:
+    """Raises BadConfiguration when a later version than this one has published last."""
+    try:
+        is_newer = version is not None and Version(version) > Version(__version__)
+    except InvalidVersion:
+        is_newer = True
+    if is_newer:
+        raise BadConfiguration(
+            f"the data was published by telnyx-jobs {version}, and this is {__version__}, which "
+            f"would drop what it does not know: pip install 'telnyx-jobs>={version}'"
+        )
+
+
+def complete(connection: duckdb.DuckDBPyConnection) -> None:
+    """Views and comments onto freshly loaded tables."""
+    # as one transaction, since each of hundreds of comments would be written to disk by itself
+    connection.execute("begin")
+    connection.execute(f"drop schema if exists {STAGING_SCHEMA} cascade")
+    for table in TABLES:
+        connection.execute(_comments(table))
+    create_views(connection)
+    connection.execute("commit")
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every view of `sql/views`, with its comments."""
+    connection.execute(f"create schema if not exists {VIEW_SCHEMA}")
+    for sql in view_statements():
+        connection.execute(sql)
+
+
+def insert_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) -> None:
+    """The run's row, in place of the one that an earlier package of the run has left."""
+    table = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
+    connection.execute(f"delete from {table} where run_id = ?", [run["run_id"]])
+    columns = ", ".join(f'"{name}"' for name in run)
+    marks = ", ".join("?" * len(run))
+    connection.execute(f"insert into {table} ({columns}) values ({marks})", list(run.values()))
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
+    sql = (
+        "select column_name from duckdb_columns() where database_name = current_database() "
+        "and schema_name = ? and table_name = ?"
+    )
+    return {name for (name,) in connection.execute(sql, [RAW_SCHEMA, table.name]).fetchall()}
+
+
+def _ddl(table: Table) -> str:
+    columns = ", ".join(
+        f'"{c.name}" {_SQL_TYPES[c.type]}{"" if c.nullable else " not null"}' for c in table.columns
+    )
+    return f"create table if not exists {RAW_SCHEMA}.{table.name} ({columns})"
+
+
+def _comments(table: Table) -> str:
+    name = f"{RAW_SCHEMA}.{table.name}"
+    lines = [f"comment on table {name} is {literal(table.description)};"]
+    lines += [
+        f'comment on column {name}."{column.name}" is {literal(column.description)};'
+        for column in table.columns
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Queries by dlt's SQL clients, in the plain SQL that all destinations share."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
+from telnyx_jobs.source.loaded import Query
+
+_JSON_TO_TEXT = {"bigquery": "to_json_string", "redshift": "json_serialize"}
+
+
+def query_of(client: Any, dataset: str, views: str = VIEW_SCHEMA) -> Query:
+    """A query function over dlt's SQL client. Times are returned in UTC.
+
+    `telnyx_raw.…` and `telnyx.…` in a query stand for the dataset and for the schema of the views.
+    """
+    schemas = {RAW_SCHEMA: dataset, VIEW_SCHEMA: views}
+    to_text = _JSON_TO_TEXT.get(str(client.capabilities.sqlglot_dialect))
+
+    def query(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        pattern = rf"\b({RAW_SCHEMA}|{VIEW_SCHEMA})\.(\w+)"
+        sql = re.sub(pattern, lambda found: qualified(client, schemas[found[1]], found[2]), sql)
+        if to_text:
+            sql = re.sub(r"cast\((\w+) as varchar\)", rf"{to_text}(\1)", sql)
+        rows = client.execute_sql(sql.replace("?", "%s"), *parameters)
+        return [tuple(map(_in_utc, row)) for row in rows or ()]
+
+    return query
+
+
+def qualified(client: Any, schema: str, table: str) -> str:
+    """The full name of a table or view of the schema, quoted."""
+    with client.with_alternative_dataset_name(schema):
+        return str(client.make_qualified_table_name(table))
+
+
+def has_tables(client: Any, dataset: str, tables: Iterable[Table]) -> bool:
+    """Whether the dataset has all of these tables."""
+    names = [qualified(client, dataset, table.name) for table in tables]
+    looks = " union all ".join(f"select 1 as found from {name} where 1 = 0" for name in names)
+    try:
+        client.execute_sql(looks)
+    except DatabaseUndefinedRelation:
+        return False
+    return True
+
+
+def _in_utc(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
