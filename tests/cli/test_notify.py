@@ -1,6 +1,7 @@
 """Who else is told of a sync: webhook and heartbeat as real servers, the sync as a process."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -64,6 +65,12 @@ def jobs_that_failed(*codes: str) -> Jobs:
     )
 
 
+def quoted(text: str) -> str:
+    """Our own text as the webhook shows it."""
+    parted = text.replace("://", ":\u200b//")
+    return f"`{parted}`"
+
+
 def pair(code: str) -> Json:
     return {"error_code": code, "error_pointer_pattern": "/tags/*"}
 
@@ -77,7 +84,7 @@ def test_a_failure_is_one_json_object_with_a_text(listener: Listener, tmp_path: 
     assert (message.method, message.target, done.returncode) == ("POST", "/hook", 77)
     assert content.pop("run_id").startswith("2")
     assert content == {
-        "text": f"telnyx-jobs sync ended with exit code 77: {complaint(done)}",
+        "text": f"telnyx-jobs sync ended with exit code 77: {quoted(complaint(done))}",
         "database": "telnyx_jobs.duckdb",
         "exit_code": 77,
         "error": complaint(done),
@@ -143,7 +150,7 @@ def test_failures_never_seen_before_are_told_once(listener: Listener, tmp_path: 
     )
     assert first["new_failures"] == [pair("10015"), pair("85004")]
     assert second["text"] == (
-        "telnyx-jobs: 1 kind of failure never seen before: 20012 at `/tags/*`"
+        "telnyx-jobs: 1 kind of failure never seen before: `20012 at /tags/*`"
     )
     assert (second["exit_code"], second["error"]) == (0, None)
     assert second["new_failures"] == [pair("20012")]
@@ -158,7 +165,7 @@ def test_a_long_list_is_cut_in_the_text_alone(listener: Listener, tmp_path: Path
         run(tmp_path, "sync", environ=access(api) | addresses(listener))
 
     (message,) = hooked(listener)
-    assert message["text"].endswith("10005 at `/tags/*`, and 2 more")
+    assert message["text"].endswith("`10005 at /tags/*`, and 2 more")
     assert message["new_failures"] == [pair(f"1000{digit}") for digit in range(1, 8)]
 
 
@@ -256,7 +263,7 @@ def test_a_stopped_run_is_told(
     assert process.returncode == code
     message = json.loads(stderr.splitlines()[-1])["message"]
     assert [each["text"] for each in hooked(listener)] == [
-        f"telnyx-jobs sync ended with exit code {code}: {message}"
+        f"telnyx-jobs sync ended with exit code {code}: {quoted(message)}"
     ]
     assert pings(listener) == ["/ping/start", f"/ping/{code}"]
 
@@ -317,6 +324,29 @@ def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:
     ]
 
 
+def test_no_text_of_the_api_takes_effect(listener: Listener, tmp_path: Path) -> None:
+    """Mentions, links and markup from the API stand in code, taken apart; the fields are exact."""
+    hostile = "` <!here> @channel *b* _i_ [x](http://evil.test) ![](www.evil.test)\n> :bomb:"
+    with FaultyApi([], otherwise=refusal(422, title=hostile)) as api:
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+    jobs = jobs_that_failed("10015")
+    with api_of(jobs) as api:
+        run(tmp_path, "sync", environ=access(api))
+        jobs += [job(9, failed_operations=[failure(9, error(hostile, f"/{hostile}"))])]
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    texts = [message["text"] for message in hooked(listener)]
+    outside = [re.sub("`[^`]*`", "...", text) for text in texts]
+    assert outside == [
+        "telnyx-jobs sync ended with exit code 69: ...",
+        "telnyx-jobs: 1 kind of failure never seen before: ...",
+    ]
+    assert [re.findall(r"[<>\n]|@channel|http://|www\.", text) for text in texts] == [[], []]
+    assert hooked(listener)[1]["new_failures"] == [
+        {"error_code": hostile, "error_pointer_pattern": f"/{hostile}"}
+    ]
+
+
 def test_no_phone_number_is_told(listener: Listener, tmp_path: Path) -> None:
     """A number in what the API says is left out of the message, and nothing in it is a command."""
     said = "<!channel> +1 (555) 000-0001 & 15550000002"
@@ -328,7 +358,7 @@ def test_no_phone_number_is_told(listener: Listener, tmp_path: Path) -> None:
 
     failed, found = hooked(listener)
     assert failed["text"].startswith(
-        "telnyx-jobs sync ended with exit code 69: the API refuses the request "
+        "telnyx-jobs sync ended with exit code 69: `the API refuses the request "
         "(422 10007 &lt;!channel&gt; [number] &amp; [number])"
     )
     assert found["new_failures"] == [

@@ -223,7 +223,8 @@ def test_numbers_settle_one_after_another() -> None:
     assert pending[0] == len(job["phone_numbers"])
     assert pending[-1] == 0
     assert min(steps) >= 0
-    assert max(steps) <= pending[0] / 40
+    # at its end a job may give up on some at once
+    assert max(steps) <= pending[0] / 10
 
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
@@ -259,7 +260,7 @@ def test_failures_come_in_every_shape_that_a_reader_must_bear() -> None:
 
 @pytest.mark.parametrize("instant", INSTANTS, ids=str)
 def test_failure_rates_look_real(instant: datetime) -> None:
-    """3 to 6 % fail; many jobs have no failure, some fail wholly, some numbers always."""
+    """5 to 8 % fail; many jobs have no failure, some fail wholly, some numbers always."""
     jobs = ACCOUNT.jobs(instant)
     failed = [len(job["failed_operations"]) for job in jobs]
     settled = [
@@ -267,15 +268,7 @@ def test_failure_rates_look_real(instant: datetime) -> None:
     ]
     by_number = Counter(op["phone_number"] for job in jobs for op in job["failed_operations"])
 
-    assert 0.03 <= sum(failed) / sum(settled) <= 0.06
+    assert 0.05 <= sum(failed) / sum(settled) <= 0.08
     assert failed.count(0) > 50
     assert any(lost > 0.9 * total > 18 for lost, total in zip(failed, settled, strict=True))
     assert by_number.most_common(5)[-1][1] >= 5
-
-
-def test_some_parameters_hold_a_port_out_pin() -> None:
-    """The account holds a secret that a connector must drop."""
-    pins = {job["parameters"].get("external_pin") for job in ACCOUNT.jobs(NOW)} - {None}
-
-    assert pins
-    assert not [pin for pin in pins if not re.fullmatch("[0-9]{6}", pin)]

@@ -33,6 +33,8 @@ ATTEMPT_SECONDS = 5.0
 PATIENCE_SECONDS = 15.0
 """How long a run that is over waits for its messages to arrive."""
 SHOWN_FAILURES = 5
+_GAP = "\u200b"
+"""A space of no width."""
 _NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,}[0-9]|[0-9]{7,}")
 """What may be a phone number, in any text that comes from the API."""
 
@@ -126,11 +128,11 @@ class Notifier:
         error = error and _without_numbers(error)
         lines = []
         if has_failed:
-            lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {error}")
+            lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {_quoted(error)}")
         if new_failures:
             lines.append(_told(new_failures, self._is_first))
         return {
-            "text": _escaped("\n".join(lines)),
+            "text": "\n".join(lines),
             "run_id": summary and summary.run_id,
             "database": summary and summary.database,
             "exit_code": exit_code,
@@ -213,7 +215,9 @@ def _told(new_failures: list[dict[str, str | None]], is_first: bool) -> str:
     if is_first:
         return f"telnyx-jobs: first sync, with {kinds} of failure; from now on new ones are told"
     shown = [
-        f"{pair['error_code'] or 'no code'} at `{pair['error_pointer_pattern'] or 'no pointer'}`"
+        _quoted(
+            f"{pair['error_code'] or 'no code'} at {pair['error_pointer_pattern'] or 'no pointer'}"
+        )
         for pair in new_failures[:SHOWN_FAILURES]
     ]
     if count > SHOWN_FAILURES:
@@ -225,6 +229,14 @@ def _without_numbers(text: str) -> str:
     return _NUMBER.sub("[number]", text)
 
 
-def _escaped(text: str) -> str:
-    """The text as Slack asks for it, so that nothing in it is a link or calls a channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _quoted(text: str | None) -> str:
+    """The text as code, in which Slack and Mattermost see no markup, link or mention.
+
+    Spaces of no width take apart what they may look for in code too.
+    """
+    text = " ".join((text or "").replace("`", "'").split())
+    for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, escaped)
+    for sign, parted in (("@", f"@{_GAP}"), ("://", f":{_GAP}//"), ("www.", f"www{_GAP}.")):
+        text = text.replace(sign, parted)
+    return f"`{text}`"

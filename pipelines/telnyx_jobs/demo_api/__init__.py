@@ -4,8 +4,9 @@
     with serve(lambda: account.jobs(datetime.now(UTC))) as api:
         httpx.get(f"{api.url}/phone_numbers/jobs", headers={"Authorization": f"Bearer {api.key}"})
 
-`history` is the account, `failures` what fails in it, `answers` what Telnyx replies to a request,
-`server` the HTTP around it. The package imports nothing else of `telnyx_jobs`, so it cannot repeat
+`history` is the account: `parameters` and `numbers` are what its jobs ask for, `failures` and
+`outcomes` what fails in it. `answers` is what Telnyx replies to a request, `server` the HTTP around
+it. The package imports nothing else of `telnyx_jobs`, so it cannot repeat
 a mistake of the connector that is tested against it.
 """
 
