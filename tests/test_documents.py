@@ -56,19 +56,21 @@ def default_of(option: Any) -> str:
 
 
 def test_the_table_of_options_is_that_of_the_command_line() -> None:
-    """docs/settings.md has each option once, with its variable, default and commands."""
-    expected: dict[str, tuple[str, dict[str, str]]] = {}
+    """docs/settings.md has each option once by its variable, with default and commands."""
+    expected: dict[tuple[str, str], dict[str, str]] = {}
     for command, option in commands():
         name = option.opts[0]
         own = f"{ENV_PREFIX}_{name.removeprefix('--').replace('-', '_').upper()}"
-        variable = (option.envvar or [own])[0]
-        expected.setdefault(name, (variable, {}))[1][command] = default_of(option)
+        variable = str(
+            ([option.envvar] if isinstance(option.envvar, str) else option.envvar or [own])[0]
+        )
+        expected.setdefault((name, variable), {})[command] = default_of(option)
 
-    documented: dict[str, tuple[str, dict[str, str]]] = {}
+    documented: dict[tuple[str, str], dict[str, str]] = {}
     for option, variable, default, names, _ in table_under("Options"):
         usual, *others = re.split(r", (?=[\w-]+: )", default)
         defaults = dict.fromkeys(names.split(), usual) | dict(each.split(": ") for each in others)
-        documented[option.strip("`").split()[0]] = (variable.strip("`"), defaults)
+        documented[option.strip("`").split()[0], variable.strip("`")] = defaults
 
     assert documented == expected
 

@@ -20,6 +20,14 @@ class JobType(StrEnum):
     UPDATE_PHONE_NUMBERS = auto()
 
 
+class RowFormat(StrEnum):
+    """How rows are printed."""
+
+    TABLE = auto()
+    CSV = auto()
+    JSON = auto()
+
+
 def _known_destination(name: str) -> str:
     if name not in DESTINATIONS:
         raise typer.BadParameter(f"'{name}' is not one of {', '.join(DESTINATIONS)}")
@@ -146,6 +154,13 @@ Format = Annotated[
 Html = Annotated[
     Path | None,
     typer.Option(help="Write a page with charts to this file.", metavar="FILE", dir_okay=False),
+]
+Sql = Annotated[
+    str, typer.Argument(metavar="SQL", help="A query, or the name of a view such as jobs.")
+]
+Rows = Annotated[
+    RowFormat,
+    typer.Option("--format", help="How rows are printed.", envvar=["TELNYX_JOBS_ROW_FORMAT"]),
 ]
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.")]
 Seed = Annotated[int, typer.Option(help="Which demo account to serve.")]
