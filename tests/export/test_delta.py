@@ -258,6 +258,38 @@ def test_of_two_exports_at_the_same_time_one_tries_again(
     assert_holds(tmp_path, newer)
 
 
+def test_months_of_another_export_are_never_mixed_in(
+    before_and_after: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another export that commits one table in between and dies: ours names none of its months."""
+    before, after = before_and_after
+    newer, root = tmp_path / "newer.duckdb", tmp_path / "export"
+    newer.write_bytes(before.read_bytes())
+    with api_of([pending(MONTH), job(1, status="expired")]) as api:
+        sync_once(api, newer, full=True)
+    export(before, root, "it")
+    commit: Callable[..., None] = exporting._Lake.commit
+
+    def dying(lake: Any, *arguments: Any) -> None:
+        if lake._table.name != "jobs":
+            raise InterruptedError
+        commit(lake, *arguments)
+
+    def meanwhile(lake: Any, *arguments: Any) -> None:
+        monkeypatch.setattr(exporting._Lake, "commit", dying)
+        with pytest.raises(CannotWrite):
+            export(after, root, "other")
+        monkeypatch.setattr(exporting._Lake, "commit", commit)
+        commit(lake, *arguments)
+
+    monkeypatch.setattr(exporting._Lake, "commit", meanwhile)
+    with pytest.raises(TryAgainLater):
+        export(newer, root, "ours")
+    assert_holds(root, before)
+    export(newer, root, "ours")
+    assert_holds(root, newer)
+
+
 def test_files_of_killed_exports_go_after_a_week(
     before_and_after: tuple[Path, Path], tmp_path: Path
 ) -> None:
