@@ -164,4 +164,4 @@ def reason(error: Exception) -> str:
     """Why something could not be written, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0]
