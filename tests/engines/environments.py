@@ -10,6 +10,14 @@ _REQUIREMENTS = {
         "duckdb-extension-delta==1.5.5",
         "duckdb-extension-httpfs==1.5.5",
     ],
+    "chdb": ["chdb==4.4.0", "chdb-core==26.9.0", "pyarrow"],
+    # its server imports what later connectors no longer have
+    "fakesnow": ["fakesnow[server]==0.12.1", "snowflake-connector-python<5"],
+    "bqemulator": [
+        *("bqemulator==1.4.0", "google-cloud-bigquery==3.47.0", "numpy"),
+        # for that DuckDB the extension it needs is on PyPI
+        *("duckdb==1.5.5", "duckdb-extension-spatial==1.5.5"),
+    ],
     "sail": ["pysail==0.7.2", "pyspark-client==4.2.0", "pandas<3", "pyarrow"],
 }
 

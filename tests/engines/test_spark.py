@@ -12,7 +12,8 @@ from support.exported_history import OF_NOW, VIEWS, assert_same, columns, raw, s
 from support.syncs import rows
 from telnyx_jobs.export.folder import export
 from telnyx_jobs.export.scripts import ROOT_VARIABLE
-from telnyx_jobs.schema import RAW_SCHEMA, TABLES, Table
+from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.views.dialects import create_statements
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -82,6 +83,30 @@ def test_every_table_gives_in_spark_what_it_gives_in_duckdb(
     """Each row of each table is in Spark, with each column that is not technical."""
     there = spark.table(f"{RAW_SCHEMA}.{table.name}").select(columns(table))
     assert_same([tuple(row.values()) for row in there.toArrow().to_pylist()], raw(database, table))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_for_databricks_runs_in_spark(
+    view: str, database: Path, spark: "SparkSession"
+) -> None:
+    """In ANSI mode, as Databricks has it, the SQL for Databricks gives DuckDB's rows."""
+    assert spark.conf.get("spark.sql.ansi.enabled") == "true"
+
+    def named(schema: str, name: str) -> str:
+        return f"`{'telnyx_databricks' if schema == VIEW_SCHEMA else schema}`.`{name}`"
+
+    spark.sql("create schema if not exists telnyx_databricks")
+    statements = create_statements("databricks", named)
+    needed = list(statements)[: list(statements).index(view) + 1]
+    for name in needed:
+        if not spark.catalog.tableExists(f"telnyx_databricks.{name}"):
+            for statement in statements[name]:
+                spark.sql(statement)
+    names = [name for (name, *_) in rows(database, f"describe telnyx.{view}")]
+    kept = [name for name in names if name not in OF_NOW.get(view, set())]
+    there = spark.table(f"telnyx_databricks.{view}")
+    found = [tuple(row.values()) for row in there.select(kept).toArrow().to_pylist()]
+    assert_same(found, rows(database, f"select {', '.join(kept)} from telnyx.{view}"))
 
 
 def test_comments_come_along_to_spark(spark: "SparkSession") -> None:

@@ -157,6 +157,14 @@ def _clickhouse_list(node: exp.Expr) -> str:
     return f"CASE WHEN COUNT({value}) > 0 THEN {joined} END"
 
 
+def _clickhouse_alias(node: exp.Expr) -> exp.Expr | None:
+    # it calls a column of a join `table.column` if both sides have one of that name
+    is_selected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+    if not is_selected or not node.text("table") or isinstance(node.this, exp.Star):
+        return None
+    return exp.alias_(node.copy(), node.name)
+
+
 Rule = tuple[type[exp.Expr], Callable[[exp.Expr], exp.Expr | str | None]]
 
 _SPARK: tuple[Rule, ...] = (
@@ -187,6 +195,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "clickhouse": (
         (exp.Cast, _clickhouse_utc_day),
         (exp.Cast, _clickhouse_monday),
+        (exp.Column, _clickhouse_alias),
         (exp.GroupConcat, _clickhouse_list),
         (exp.RegexpReplace, _all_matches),
     ),
