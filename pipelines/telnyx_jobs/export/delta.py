@@ -18,7 +18,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,7 @@ import pyarrow
 from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
 from telnyx_jobs.export.folder import hand_over
-from telnyx_jobs.export.s3 import Address, failure, storage_options, waited_for
-from telnyx_jobs.export.s3 import connect as connect_bucket
+from telnyx_jobs.export.s3 import Address, failure, waited_for
 from telnyx_jobs.export.scripts import DELTA_README, delta_tables, is_partitioned
 from telnyx_jobs.export.tables import (
     MEMORY,
@@ -41,12 +39,12 @@ from telnyx_jobs.export.tables import (
     selected,
     write_views,
 )
+from telnyx_jobs.export.target import Target
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyarrow.fs import FileSystem
 
 VERSIONS = "table_versions"
 KEPT_HOURS = 168
@@ -62,34 +60,6 @@ _ARROW_TYPES = {
     "bool": pyarrow.bool_(),
     "json": pyarrow.string(),
 }
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where tables go: the address for Delta, and the same place as a file system."""
-
-    uri: str
-    files: "FileSystem"
-    options: dict[str, str]
-    folder: Path | None = None
-
-    @classmethod
-    def of_folder(cls, folder: Path) -> "Target":
-        """A folder, created if missing. Raises OSError."""
-        from pyarrow import fs
-
-        folder = folder.resolve()
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
-        return cls(str(folder), files, {}, folder)
-
-    @classmethod
-    def of_bucket(cls, address: Address) -> "Target":
-        """A prefix of a bucket. Raises BadConfiguration, and OSError of pyarrow."""
-        from pyarrow import fs
-
-        files = fs.SubTreeFileSystem(address.path, connect_bucket(address))
-        return cls(str(address), files, storage_options(address))
 
 
 def export(
