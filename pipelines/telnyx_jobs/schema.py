@@ -190,6 +190,8 @@ SYNC_RUNS = Table(
         Column("published", "bool", "Whether the run published the file: true for each row."),
         Column("database", "text", "Path of the published file."),
         Column("version", "text", "Version of the program that published."),
+        Column("jobs_audited", "bigint", "Jobs of the history that were read again."),
+        Column("stale_answers", "bigint", "Answers older than what was loaded, so left out."),
         Column("unknown_job_ids", "json", "Ids asked for by --job-id that the API does not know."),
     ),
 )

@@ -46,6 +46,7 @@ def failure_of(api: FaultyApi, database: Path, **options: Any) -> TelnyxJobsErro
             "api_key": api.key,
             "scope": Scope(),
             "page_size": PAGE_SIZE,
+            "audit_pages": 0,
             "max_retries": 1,
             "timeout": 10.0,
             **options,

@@ -19,6 +19,7 @@ def settings_for(api: Any, folder: Path, target: str, **options: Any) -> Setting
         api_key=api.key,
         max_retries=0,
         timeout=10.0,
+        audit_pages=0,
         destination=target,
         **{"scope": Scope(), **options},
     )

@@ -85,6 +85,7 @@ def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
             Counts(),
             cache=PageCache(destination.place.pages, is_read_only=True),
             mask=kept.mask if kept else None,
+            audit_pages=settings.audit_pages,
             report=report,
             in_one_package=True,
         )

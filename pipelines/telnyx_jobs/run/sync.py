@@ -50,6 +50,7 @@ def sync(
                     summary,
                     cache=PageCache(place.pages),
                     mask=mask.fingerprint if mask else None,
+                    audit_pages=settings.audit_pages,
                     report=report,
                 )
                 _publish_all(extraction, destination, summary, client.usage, report)

@@ -22,6 +22,8 @@ class _Package:
     """What the tables of one load are made from."""
 
     hashes: dict[str, str] = field(default_factory=dict)
+    updated: dict[str, datetime | None] = field(default_factory=dict)
+    """By job, what the package holds of it: the hash of its content, and its updated_at."""
     reappeared: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     rejected: dict[str | None, dict[str, tuple[Rejected, datetime]]] = field(default_factory=dict)
@@ -75,6 +77,10 @@ class Changes:
                 self._reject(record, at)
             else:
                 self._accept(record)
+                before_it = newest.get(record.job_id)
+                if before_it and _is_older(record, before_it[0].job.updated_at):
+                    self._counts.stale_answers += 1
+                    continue
                 newest[record.job_id] = (record, at)
         found.clear()
         loaded = self._loaded.versions(list(newest))
@@ -83,12 +89,17 @@ class Changes:
             content_hash = record.content_hash()
             in_package = self._package.hashes.get(job_id)
             before = loaded.get(job_id)
-            if in_package is not None:
+            newer = self._package.updated.get(job_id) or (before and before.updated_at)
+            if _is_older(record, newer):
+                # replicas that lag behind take turns with those that do not
+                self._counts.stale_answers += 1
+            elif in_package is not None:
                 if in_package != content_hash:
                     # one load holds a job once: the newer version goes into the next package
                     self._held.append((record, at))
             elif before is None or before.content_hash != content_hash:
                 self._package.hashes[job_id] = content_hash
+                self._package.updated[job_id] = record.job.updated_at
                 changed.append(Observed(record, content_hash, at))
             elif before.is_missing:
                 self._package.reappeared.append(job_id)
@@ -139,3 +150,8 @@ class Changes:
             self._counts.rows[name] += len(table) - markers
             self._package.rows += len(table) - markers
         return tables
+
+
+def _is_older(record: Record, than: datetime | None) -> bool:
+    """Whether the API had changed the job already when it answered with this record."""
+    return bool(than and record.job.updated_at and record.job.updated_at < than)

@@ -16,3 +16,5 @@ class Counts:
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in LOADED})
     unknown_fields: list[str] = field(default_factory=list)
     unknown_job_ids: list[str] = field(default_factory=list)
+    jobs_audited: int = 0
+    stale_answers: int = 0

@@ -8,30 +8,31 @@ records (the last one read wins), vanished ones hide records (a full run counts,
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record, Rejected
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
-from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import FINAL_STATUSES
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.source.account import ASKED, AccountCheck, knows_one
+from telnyx_jobs.source.audit import Audit
 from telnyx_jobs.source.changes import Changes
+from telnyx_jobs.source.clock import clock_after
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.open_jobs import OpenJobReader
 from telnyx_jobs.source.page_cache import CachedPage, Found, PageCache
 from telnyx_jobs.source.pages import PageReader, identity
+from telnyx_jobs.source.retrieve import retrieve
+from telnyx_jobs.source.short_lists import ListTrust
 from telnyx_jobs.source.state import KeptState
 from telnyx_jobs.source.walk import Coverage, Walk
 
 SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
-RETRIEVES_AT_ONCE = 4
 BATCH_ROWS = 200_000
 BATCH_BYTES = 16 * 1024 * 1024
 """Rows that are flattened together, and answers that they come from: enough to be fast, few enough
@@ -59,6 +60,7 @@ class Extraction:
         cache: PageCache | None = None,
         mask: str | None = None,
         report: Report = nothing,
+        audit_pages: int = 1,
         in_one_package: bool = False,
     ) -> None:
         self.is_done = False
@@ -71,8 +73,9 @@ class Extraction:
         self._cache = cache
         self._mask = mask
         self._report = report
+        self._audit_pages = audit_pages
         self._in_one_package = in_one_package
-        self._now = _clock(loaded.latest_observation())
+        self._now = clock_after(loaded.latest_observation())
         self._since = scope.since
         self._kept: KeptState | None = None
         self._coverage: dict[str, Coverage] = {}
@@ -81,6 +84,11 @@ class Extraction:
         self._known_before: set[str] = set()
         self._open_before: list[str] = []
         """Jobs that a killed run has read, and those of them that were open then."""
+        self._ask_by_id: list[str] = []
+        """Jobs that a page has shown, and that are not believed to be whole there."""
+        self._totals: dict[str | None, int | None] = {}
+        """Jobs that the API announces, by the type of the list."""
+        self._pages = PageReader(client, counts, report)
         self._account = AccountCheck(client, loaded, skip=scope.same_account)
         self._changes = Changes(loaded, counts, self._now)
         self._found = self._finds()
@@ -93,6 +101,7 @@ class Extraction:
         if self._kept is None:
             self._kept = kept or KeptState(is_demo=self._scope.is_demo, mask=self._mask)
             self._restore(self._kept)
+            self._begin(self._kept)
         batch = self._changes.begin()
         if self._cache is not None:
             self._cache.base = self._base()
@@ -131,7 +140,11 @@ class Extraction:
             mask=self._mask,
             since=self._since,
             spans={name: coverage.spans for name, coverage in self._coverage.items()},
-            waiting=self._changes.waiting(),
+            waiting=[*self._changes.waiting(), *self._ask_by_id],
+            audited_to=self._audit.read_to,
+            filter_failed_at=self._open_jobs.filter_failed_at,
+            lists_whole_at=self._trust.whole_at,
+            lists_short_at=self._trust.short_at,
         )
 
     def forget_pages(self) -> None:
@@ -165,14 +178,18 @@ class Extraction:
             if scope.full or not self._spans(job_type).spans:
                 yield from self._read_all(job_type)
             else:
-                yield from self._pages(job_type, skip_swept=True)
+                walked = self._counts.pages
+                yield from self._walk(job_type, skip_swept=True)
+                walked = self._counts.pages - walked
+                yield from self._read_besides(job_type, walked)
         ask = self._loaded.open_job_ids(self._now(), scope.job_types)
         ask += self._open_before
         ask += self._kept.waiting if self._kept else []
         if scope.full:
             ask += self._loaded.listed_job_ids(self._since, scope.job_types)
         ask += self._loaded.rejected_job_ids(self._now())
-        yield from self._retrieve([i for i in dict.fromkeys(ask) if i not in self._seen])
+        ask = [job_id for job_id in ask if job_id not in self._seen]
+        yield from self._retrieve(list(dict.fromkeys([*ask, *self._ask_by_id])))
 
     def _replayed(self) -> Iterator[list[Found]]:
         """Pages that a run read before it was killed, in place of asking for them again."""
@@ -205,7 +222,7 @@ class Extraction:
                 seen.update(map(identity, page.records))
                 announced.append(page.total_results or 0)
 
-            yield from self._pages(job_type, skip_swept=False, note=note)
+            yield from self._walk(job_type, skip_swept=False, note=note)
             expected = announced[0] if announced else 0
             if self._since is not None or len(seen) >= expected:
                 return
@@ -215,7 +232,7 @@ class Extraction:
             "jobs vanish while the list is read, or its total is wrong",
         )
 
-    def _pages(
+    def _walk(
         self,
         job_type: str | None,
         *,
@@ -232,12 +249,13 @@ class Extraction:
         def keep(page: Page) -> None:
             nonlocal found
             note(page)
+            self._totals[job_type] = page.total_results
             self._account.confirm(_job_ids(page))
             found = self._listed(page)
             if self._cache is not None and walk.next_page is not None and not self._scope.full:
                 self._cache.append(found, self.state())
 
-        pages = PageReader(self._client, self._counts, self._report).along(
+        pages = self._pages.along(
             walk,
             job_type,
             is_known=self._known if skip_swept else lambda page: [],
@@ -248,6 +266,18 @@ class Extraction:
             page.records.clear()
             yield found
 
+    def _read_besides(self, job_type: str | None, walked: int) -> Iterator[list[Found]]:
+        """Pages out of turn: of the history, and what may show the open jobs not seen yet."""
+        total = self._totals.get(job_type)
+        if len(self._spans(job_type).spans) == 1:
+            for page in self._audit.read(job_type, walked, total or 0):
+                yield self._listed(page)
+        types = [job_type] if job_type else []
+        wanted = {*self._loaded.open_job_ids(self._now(), types)} - self._seen
+        if wanted:
+            for page in self._open_jobs.read(job_type, wanted, total, self._now()):
+                yield self._listed(page)
+
     def _known(self, page: Page) -> list[bool]:
         """For each job of the page whether an earlier run has loaded or cached it."""
         loaded = self._loaded.versions(_job_ids(page))
@@ -257,11 +287,16 @@ class Extraction:
         """The records of a page that the run is asked for."""
         self._counts.jobs_listed += len(page.records)
         now = self._now()
+        versions = self._loaded.versions(_job_ids(page))
         found: list[Found] = []
         for record in page.records:
             if isinstance(record, Record):
                 created_at = record.job.created_at
                 if self._since and created_at and created_at < self._since:
+                    continue
+                if not self._trust.is_believed(record, versions.get(record.job_id), now):
+                    self._seen.add(record.job_id)
+                    self._ask_by_id.append(record.job_id)
                     continue
             if record.job_id is not None:
                 self._seen.add(record.job_id)
@@ -270,33 +305,36 @@ class Extraction:
 
     def _retrieve(self, job_ids: Sequence[str]) -> Iterator[list[Found]]:
         """The jobs one by one, a few at a time; those the API does not know have vanished."""
-        at_once = RETRIEVES_AT_ONCE * 4
-        pool = ThreadPoolExecutor(RETRIEVES_AT_ONCE)
-        try:
-            for first in range(0, len(job_ids), at_once):
-                asked = job_ids[first : first + at_once]
-                found: list[Found] = []
-                stopped: RequestBudgetSpent | None = None
-                for job_id, answer in [(i, pool.submit(self._client.job, i)) for i in asked]:
-                    try:
-                        record = answer.result()
-                    except RequestBudgetSpent as spent:
-                        stopped = spent
-                        continue
-                    if record is None:
-                        self._changes.vanish(job_id)
-                        if job_id in self._scope.job_ids:
-                            self._counts.unknown_job_ids.append(job_id)
-                    else:
-                        self._counts.jobs_retrieved += 1
-                        found.append((record, self._now()))
-                self._account.confirm([r.job_id for r, _ in found if isinstance(r, Record)])
-                self._report("retrieve", done=first + len(asked), total=len(job_ids))
-                yield found
-                if stopped:
-                    raise stopped
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        done = 0
+        for answers in retrieve(self._client, job_ids):
+            found: list[Found] = []
+            for job_id, record in answers:
+                if record is not None:
+                    self._counts.jobs_retrieved += 1
+                    found.append((record, self._now()))
+                    continue
+                self._changes.vanish(job_id)
+                if job_id in self._scope.job_ids:
+                    self._counts.unknown_job_ids.append(job_id)
+            self._account.confirm([r.job_id for r, _ in found if isinstance(r, Record)])
+            done += len(answers)
+            self._report("retrieve", done=done, total=len(job_ids))
+            yield found
+
+    def _begin(self, kept: KeptState) -> None:
+        """What earlier runs have learned about the API."""
+        self._audit = Audit(
+            self._pages,
+            self._loaded,
+            self._counts,
+            count=self._audit_pages,
+            page_size=self._client.page_size,
+            read_to=kept.audited_to,
+        )
+        self._trust = ListTrust(self._client.job, kept.lists_whole_at, kept.lists_short_at)
+        self._open_jobs = OpenJobReader(
+            self._pages, self._loaded, self._client.page_size, kept.filter_failed_at
+        )
 
     # small things
 
@@ -305,12 +343,7 @@ class Extraction:
 
     def _restore(self, state: KeptState) -> None:
         """Go on from what earlier runs have read, back to the earliest `since` of them all."""
-        if state.is_demo != self._scope.is_demo:
-            raise BadConfiguration(
-                "the demo's jobs and an account's do not go into one file: give another --database"
-            )
-        if state.mask != self._mask:
-            raise BadConfiguration(_other_mask(state.mask, self._mask))
+        state.refuse_other(is_demo=self._scope.is_demo, mask=self._mask)
         self._coverage = state.coverage()
         if self._coverage and not self._scope.full:
             if state.since and self._since and self._since < state.since:
@@ -318,26 +351,6 @@ class Extraction:
                     coverage.reopen(state.since)
             else:
                 self._since = state.since
-
-
-def _clock(latest: datetime | None) -> Callable[[], datetime]:
-    """The present time in UTC, always later than `latest`, also when the clock was set back."""
-    offset = timedelta(0)
-    if latest is not None:
-        offset = max(offset, latest - datetime.now(UTC) + timedelta(microseconds=1))
-    return lambda: datetime.now(UTC) + offset
-
-
-def _other_mask(in_file: str | None, now: str | None) -> str:
-    """Why numbers masked one way must not join numbers masked another way, and what to do."""
-    if now is None:
-        return "the file's phone numbers are masked: add --mask-phone-numbers, or give another file"
-    if in_file is None:
-        return "the file's phone numbers are not masked: give another --database to mask them"
-    return (
-        "the file's phone numbers are masked with another key: put its mask.key back into the "
-        "state folder, or give another --database"
-    )
 
 
 def _job_ids(page: Page) -> list[str]:

@@ -36,6 +36,9 @@ class Version(NamedTuple):
 
     content_hash: str
     is_missing: bool
+    updated_at: datetime | None
+    operations: int
+    """Successful, pending and failed ones."""
 
 
 class Loaded:
@@ -50,12 +53,13 @@ class Loaded:
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
         """The stored version of each of these jobs; those not stored are left out."""
+        operations = " + ".join(f"coalesce({column.name}, 0)" for column in COUNTS[1:])
         rows = self._query(
-            f"select id, {ROW_HASH}, missing_since is not null from {_JOBS} "
-            f"where id in ({_marks(job_ids)})",
+            f"select id, {ROW_HASH}, missing_since is not null, updated_at, {operations} "
+            f"from {_JOBS} where id in ({_marks(job_ids)})",
             job_ids,
         )
-        return {job_id: Version(content_hash, missing) for job_id, content_hash, missing in rows}
+        return {job_id: Version(*version) for job_id, *version in rows}
 
     def can_append(self) -> bool:
         """Whether there is nothing to replace: no table holds a row, not even of a broken load."""
@@ -85,6 +89,34 @@ class Loaded:
             f"and (missing_since is null or missing_since > ?){where} order by observed_at, id",
             [*FINAL_STATUSES, now - _ASK_AGAIN, *parameters],
         )
+
+    def visible_count(self, job_types: Sequence[str]) -> int:
+        """Jobs that the API still showed when it was last asked."""
+        return self._count_visible("", [], job_types)
+
+    def count_created_since(self, time: datetime, job_types: Sequence[str]) -> int:
+        """How many of these were created at this time or later: the rank of the next one."""
+        return self._count_visible(" and created_at >= ?", [time], job_types)
+
+    def _count_visible(self, where: str, values: Sequence[Any], job_types: Sequence[str]) -> int:
+        of_types, types = _of_types(job_types)
+        rows = self._query(
+            f"select count(*) from {_JOBS} where missing_since is null{where}{of_types}",
+            [*values, *types],
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def open_job_places(self, job_types: Sequence[str]) -> dict[str, int]:
+        """Where open jobs should be in the API's list, from 1, as of the last sync."""
+        where, parameters = _of_types(job_types)
+        rows = self._query(
+            f"select id, place from (select id, status, row_number() over (order by "
+            f"case when created_at is null then 1 else 0 end, created_at desc, id) as place "
+            f"from {_JOBS} where missing_since is null{where}) as placed "
+            f"where status is null or status not in ({_marks(FINAL_STATUSES)})",
+            [*parameters, *FINAL_STATUSES],
+        )
+        return {job_id: int(place) for job_id, place in rows}
 
     def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:
         """Jobs that the API still showed when it was last asked, created from `since` on."""

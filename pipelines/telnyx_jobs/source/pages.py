@@ -3,7 +3,7 @@
 New jobs on top repeat records on later pages; jobs that vanish move others up past the reader.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -67,10 +67,10 @@ class PageReader:
         finally:
             ahead.shutdown(wait=False, cancel_futures=True)
 
-    def read(self, number: int, job_type: str | None) -> Page:
+    def read(self, number: int, job_type: str | None, statuses: Sequence[str] = ()) -> Page:
         """One page by its number."""
         self._counts.pages += 1
-        return self._client.page(number, job_type=job_type)
+        return self._client.page(number, job_type=job_type, statuses=statuses)
 
     def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
         """The page; read again when it only repeats the page before, as a failing cache does.

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
+from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.schema import RAW_SCHEMA
 from telnyx_jobs.source.loaded import Loaded, Query
 from telnyx_jobs.source.walk import Coverage, Span
@@ -25,7 +26,14 @@ class KeptState(msgspec.Struct, omit_defaults=True):
     spans: dict[str, list[Span]] = {}
     """What was read of each list, by its job type, or `*` for the list of all jobs."""
     waiting: list[str] = []
-    """Jobs whose newer version did not fit into the last load, to be asked for again."""
+    """Jobs to be asked for by id: a newer version did not fit into the last load, say."""
+    audited_to: datetime | None = None
+    """When the oldest job was created on the page of the history that was last read again."""
+    filter_failed_at: datetime | None = None
+    """When the list of open jobs last proved useless."""
+    lists_whole_at: datetime | None = None
+    lists_short_at: datetime | None = None
+    """When list pages were last found to show jobs whole, and with fewer operations."""
 
     @classmethod
     def of(cls, value: Any) -> Self | None:
@@ -36,6 +44,15 @@ class KeptState(msgspec.Struct, omit_defaults=True):
         value: dict[str, Any] = msgspec.to_builtins(self)
         # always present, so that an empty state is not taken for none
         return value | {"is_demo": self.is_demo}
+
+    def refuse_other(self, *, is_demo: bool, mask: str | None) -> None:
+        """Raises BadConfiguration when the loaded jobs are the demo's, or masked otherwise."""
+        if self.is_demo != is_demo:
+            raise BadConfiguration(
+                "the demo's jobs and an account's do not go into one file: give another --database"
+            )
+        if self.mask != mask:
+            raise BadConfiguration(_other_mask(self.mask, mask))
 
     def coverage(self) -> dict[str, Coverage]:
         """The spans, ready to be added to."""
@@ -56,3 +73,15 @@ def kept_state(query: Query) -> KeptState | None:
     )
     state = decompress_state(rows[0][0]) if rows else {}
     return KeptState.of(state.get("sources", {}).get(SOURCE_NAME, {}).get(STATE_KEY))
+
+
+def _other_mask(in_file: str | None, now: str | None) -> str:
+    """Why numbers masked one way must not join numbers masked another way, and what to do."""
+    if now is None:
+        return "the file's phone numbers are masked: add --mask-phone-numbers, or give another file"
+    if in_file is None:
+        return "the file's phone numbers are not masked: give another --database to mask them"
+    return (
+        "the file's phone numbers are masked with another key: put its mask.key back into the "
+        "state folder, or give another --database"
+    )

@@ -1,0 +1,151 @@
+"""Open jobs far back in the list, finished jobs that change, and lists that show too little."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from support.faulty_api import Exchange, Fault, FaultyApi, good, refusal, whole
+from support.syncs import Jobs, Json, api_of, expected, held, job, numbers, rows, sync_once
+
+LISTED = 6_000
+
+
+def account(open_places: Sequence[int], listed: int = LISTED) -> Jobs:
+    """Finished jobs, newest first, but for those at these places, which are open."""
+    jobs = Jobs(job(listed - place) for place in range(listed))
+    for place in open_places:
+        jobs[place].update(status="pending", pending_operations=numbers(place))
+        jobs[place].update(phone_numbers=numbers(place))
+    return jobs
+
+
+def finish(jobs: Sequence[Json]) -> None:
+    """Every open job ends."""
+    for each in jobs:
+        if each["status"] == "pending":
+            done = each["pending_operations"]
+            each.update(status="completed", successful_operations=done, pending_operations=[])
+
+
+FOUR_PAGES = [page * 250 + place for page in (5, 9, 14, 20) for place in range(50, 200)]
+NEWEST = [*range(0, 1_000, 2), *range(1, 81, 2)]
+
+
+@pytest.mark.parametrize(
+    ("places", "most"),
+    [(FOUR_PAGES, 30), (NEWEST, 5), ([4_000], 2), ([], 1)],
+    ids=["600 on 4 pages", "540 among the newest 1,000", "one", "none"],
+)
+@pytest.mark.parametrize("ended", [False, True])
+def test_open_jobs_cost_pages_not_requests_each(
+    places: list[int], most: int, ended: bool, tmp_path: Path
+) -> None:
+    """A sync reads open jobs by the page, whether they have ended or not, and loads each."""
+    jobs = account(places)
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+        if ended:
+            finish(jobs)
+        before = len(api.requests)
+        sync_once(api, tmp_path / "jobs.duckdb")
+        asked = len(api.requests) - before
+
+    assert held(tmp_path / "jobs.duckdb") == expected(jobs)
+    assert asked <= most + ended
+
+
+def _filter_of(target: str) -> list[str]:
+    return parse_qs(urlsplit(target).query).get("filter[status][]", [])
+
+
+def only_filtered(fault: Fault) -> Fault:
+    """The fault for requests with a status filter; any other one gets the right answer."""
+
+    def answer(exchange: Exchange) -> None:
+        (fault if _filter_of(exchange.request.target) else good)(exchange)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_filter_is_not_tried_again_for_a_day(status: int, tmp_path: Path) -> None:
+    """An API that refuses the filter costs one request a day, and every row is exact."""
+    jobs = account(range(1_000, 1_020), listed=1_500)
+    fault = only_filtered(refusal(status))
+    with FaultyApi(jobs, otherwise=fault) as api:
+        tries = []
+        for _ in range(3):
+            before = len(api.requests)
+            sync_once(api, tmp_path / "jobs.duckdb")
+            tries.append(sum(bool(_filter_of(r.target)) for r in api.requests[before:]))
+        finish(jobs)
+        sync_once(api, tmp_path / "jobs.duckdb")
+
+    assert held(tmp_path / "jobs.duckdb") == expected(jobs)
+    assert tries == [0, 1, 0]
+
+
+def test_a_finished_job_that_changes_is_found_by_the_audit(tmp_path: Path) -> None:
+    """Each sync reads a page of the history again, so a change at any place is found in turn."""
+    jobs = account([], listed=1_000)
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+        jobs[900].update(status="failed", failed_operations=[{**numbers(1)[0], "errors": []}])
+        costs = []
+        for _ in range(4):
+            before = len(api.requests)
+            sync_once(api, tmp_path / "jobs.duckdb", audit_pages=1)
+            costs.append(len(api.requests) - before)
+
+    assert costs == [2, 2, 2, 2]
+    assert held(tmp_path / "jobs.duckdb") == expected(jobs)
+
+
+def shortened(jobs: Sequence[Json]) -> list[Json]:
+    return [each | {"successful_operations": each["successful_operations"][:2]} for each in jobs]
+
+
+def emptied(jobs: Sequence[Json]) -> list[Json]:
+    return [each | {"successful_operations": []} for each in jobs]
+
+
+@pytest.mark.parametrize("shown", [shortened, emptied])
+def test_a_list_that_shows_less_is_not_believed(
+    shown: Callable[[Sequence[Json]], list[Json]], tmp_path: Path
+) -> None:
+    """Where list pages cut a job's operations, each job is loaded as its own address shows it."""
+    jobs = [
+        job(n, phone_numbers=numbers(*range(5)), successful_operations=numbers(*range(5)))
+        for n in range(4, 0, -1)
+    ]
+    with FaultyApi(jobs, otherwise=listing(shown(jobs))) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+        sync_once(api, tmp_path / "jobs.duckdb")
+
+    assert held(tmp_path / "jobs.duckdb") == expected(jobs)
+
+
+def listing(shown: Sequence[Json]) -> Fault:
+    """Each list page shows these jobs, all of them; a job by its id is answered rightly."""
+    meta = {"total_pages": 1, "total_results": len(shown), "page_number": 1, "page_size": 250}
+    page = whole(200, json.dumps({"data": shown, "meta": meta}).encode())
+
+    def answer(exchange: Exchange) -> None:
+        (page if "?" in exchange.request.target else good)(exchange)
+
+    return answer
+
+
+def test_an_older_answer_never_replaces_a_newer_one(tmp_path: Path) -> None:
+    """A replica that lags behind moves no job back; what it says is counted, not loaded."""
+    jobs = [job(1, status="completed", updated_at="2026-01-02T00:00:00.000Z")]
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / "jobs.duckdb")
+    with api_of([jobs[0] | {"status": "pending", "updated_at": "2026-01-01T00:00:00.000Z"}]) as api:
+        summary = sync_once(api, tmp_path / "jobs.duckdb")
+
+    assert summary.stale_answers == 1
+    assert rows(tmp_path / "jobs.duckdb", "select status from telnyx.jobs") == [("completed",)]
