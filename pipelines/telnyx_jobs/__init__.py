@@ -1,6 +1,6 @@
 """Telnyx phone-number jobs, exact in DuckDB: a dlt source, its SQL views and a command line.
 
-In a pipeline of your own:
+In your own pipeline:
 
     from telnyx_jobs import create_views, telnyx_jobs
 
@@ -42,11 +42,11 @@ def telnyx_jobs(
         api_key: The key of the account.
         base_url: Address of the API, `https://api.telnyx.com/v2`.
         full: Read every page, not only new ones, and mark jobs that the API no longer returns.
-        since: Read no jobs created before this time (UTC where it has no zone).
+        since: Read no jobs created before this time (UTC if it has no zone).
         job_types: Only jobs of these types.
         page_size: Jobs per list page, 250 at most.
-        max_requests: Stop after this many requests; the next run goes on from there.
-        same_account: Load although the API shows none of the loaded jobs any more.
+        max_requests: Stop after this many requests; the next run continues from there.
+        same_account: Load although the API no longer returns any of the loaded jobs.
 
     Raises, when the pipeline runs: TelnyxJobsError as the cause of dlt's PipelineStepFailed.
 

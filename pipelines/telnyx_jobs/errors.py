@@ -18,7 +18,7 @@ from typing import ClassVar
 
 
 class TelnyxJobsError(Exception):
-    """Base of every failure that a user can be told about."""
+    """Base of every failure that a user reads about."""
 
     exit_code: ClassVar[int] = 70
 
@@ -52,7 +52,7 @@ class BadConfiguration(TelnyxJobsError):
 
 
 class Stopped(BaseException):
-    """A signal that ends the run: no `except Exception` on the way may take it for a failure."""
+    """A signal that ends the run. Not an Exception: no `except Exception` may catch it."""
 
     latest: ClassVar["Stopped | None"] = None
 
@@ -64,7 +64,7 @@ class Stopped(BaseException):
 
 @contextmanager
 def stops_kept() -> Iterator[None]:
-    """Lets Stopped through as it is: DuckDB makes a RuntimeError of one that ends a query."""
+    """Raises Stopped unchanged: DuckDB turns one that ends a query into a RuntimeError."""
     try:
         yield
     except Exception:

@@ -92,7 +92,7 @@ JOBS = Table(
         Column("extra", "json", "Every field of the record that has no column of its own."),
         Column("observed_at", "timestamp", "When a sync first saw the job as it is here, UTC."),
         Column("missing_since", "timestamp", "Since when the API no longer shows the job, UTC."),
-        Column(ROW_HASH, "text", "Technical: hash of the record, tells whether a job changed."),
+        Column(ROW_HASH, "text", "Technical: hash of the record, shows whether a job changed."),
     ),
 )
 JOB_PHONE_NUMBERS = Table(

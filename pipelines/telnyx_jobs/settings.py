@@ -30,7 +30,7 @@ DESTINATIONS = (
     *(DUCKDB, "bigquery", "clickhouse", "databricks", "motherduck"),
     *("postgres", "redshift", "snowflake"),
 )
-"""Where a sync can load to: the published file, or a warehouse by the name that dlt has for it."""
+"""Where a sync can load to: the published file, or a warehouse by dlt's name for it."""
 _SECRET_NAME = "sources.telnyx.api_key"
 
 
@@ -44,7 +44,7 @@ class Scope:
     job_types: tuple[str, ...] = ()
     is_demo: bool = False
     same_account: bool = False
-    """Whether the key is taken for that of the loaded jobs, of which the API may show none."""
+    """Whether the key is accepted although the API may return none of the loaded jobs."""
 
     @property
     def lists(self) -> tuple[str | None, ...]:
@@ -60,7 +60,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a sync needs to know."""
+    """The settings of a sync."""
 
     database: Path
     base_url: str = DEFAULT_BASE_URL
@@ -92,11 +92,11 @@ def configuration() -> dict[str, Any]:
 
 
 def find_key() -> str:
-    """The API key: TELNYX_API_KEY, else dlt's own secret places. Raises KeyRefused for none."""
+    """The API key: TELNYX_API_KEY, else dlt's own secret places. Raises KeyRefused without one."""
     key = os.environ.get("TELNYX_API_KEY", "").strip() or _dlt_secret()
     if not key:
         raise KeyRefused(
-            "there is no API key: set TELNYX_API_KEY (from https://portal.telnyx.com/#/api-keys), "
+            "no API key: set TELNYX_API_KEY (from https://portal.telnyx.com/#/api-keys), "
             "put api_key under [sources.telnyx] in .dlt/secrets.toml, or try sync --demo"
         )
     return key
@@ -105,7 +105,7 @@ def find_key() -> str:
 def prepare_dlt() -> None:
     """Settings of dlt for this process. Call it before dlt is imported."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    # a signal ends a run at once: there is no half-loaded package to save
+    # a signal ends a run at once: no half-loaded package must be saved
     os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
     # a load that fails would fail again: waiting for it to pass would take five seconds
     os.environ["LOAD__RAISE_ON_MAX_RETRIES"] = "1"
@@ -114,7 +114,7 @@ def prepare_dlt() -> None:
 
 
 def _dlt_secret() -> str:
-    # dlt takes a second to import, which a run with the key in its environment need not wait for
+    # importing dlt takes a second; a run with the key in its environment skips it
     prepare_dlt()
     import dlt
 
@@ -122,5 +122,5 @@ def _dlt_secret() -> str:
         return str(dlt.secrets.get(_SECRET_NAME) or "").strip()
     except Exception as error:
         raise BadConfiguration(
-            f"dlt's secrets cannot be read ({type(error).__name__}): mend .dlt/secrets.toml"
+            f"dlt's secrets cannot be read ({type(error).__name__}): fix .dlt/secrets.toml"
         ) from None

@@ -8,12 +8,12 @@ _LONGEST = 200
 
 
 def one_line(text: str) -> str:
-    """A text of the API's as a line may show it: harmless, and of 200 characters at most."""
+    """A text of the API as a line may show it: harmless, and of 200 characters at most."""
     text = " ".join(_CONTROLS.sub("\ufffd", " ".join(text.split())).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, on one line of 300 characters at most."""
+    """The reason of an error, on one line of 300 characters at most."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split())[:300] or type(error).__name__

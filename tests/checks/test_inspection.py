@@ -1,4 +1,4 @@
-"""What `status`, `verify` and `sync --dry-run` tell, held against what there is."""
+"""What `status`, `verify` and `sync --dry-run` report, compared with what exists."""
 
 import json
 from collections.abc import Callable
@@ -51,10 +51,10 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
     """`status --json` is one object, with the line of the last run in it."""
     with api_of(account()) as api:
         summary = sync_once(api, tmp_path / NAME)
-    told = json.loads(run(tmp_path, "status", "--json").stdout)
+    printed = json.loads(run(tmp_path, "status", "--json").stdout)
 
-    assert told.pop("age_seconds") >= 0
-    assert told == {
+    assert printed.pop("age_seconds") >= 0
+    assert printed == {
         "database": str(tmp_path / NAME),
         "published_at": summary.as_json()["finished_at"],
         "open_jobs": 1,
@@ -66,7 +66,7 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("max_age", "code"), [("1h", 0), ("0s", 1), ("soon", 2)])
 def test_status_fails_when_the_file_is_too_old(max_age: str, code: int, tmp_path: Path) -> None:
-    """`--max-age` is exit 1 for an older file, and exit 2 for what is no time."""
+    """`--max-age` ends with 1 for an older file, and with 2 if it is not a duration."""
     with api_of([]) as api:
         sync_once(api, tmp_path / NAME)
 
@@ -74,11 +74,11 @@ def test_status_fails_when_the_file_is_too_old(max_age: str, code: int, tmp_path
 
 
 def test_status_without_a_file_says_what_to_do(tmp_path: Path) -> None:
-    """Where nothing is published yet `status` is exit 1, and leaves the folder empty."""
+    """If nothing is published yet `status` ends with 1, and leaves the folder empty."""
     done = run(tmp_path, "status")
 
     assert done.returncode == 1
-    assert done.stdout == f"{tmp_path / NAME} is not there yet: run sync\n"
+    assert done.stdout == f"{tmp_path / NAME} does not exist yet: run sync\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,7 +135,7 @@ def _add(jobs: Jobs) -> None:
 def test_verify_names_what_differs(
     change: Callable[[Jobs], None], expected: list[Json], tmp_path: Path
 ) -> None:
-    """What the API says otherwise since the sync is exit 1, with a row for each field."""
+    """What the API answers differently since the sync ends with 1, with a row for each field."""
     jobs = account()
     with api_of(jobs) as api:
         sync_once(api, tmp_path / NAME)
@@ -199,7 +199,7 @@ def _more(jobs: Jobs) -> None:
 def test_a_dry_run_foresees_the_requests_of_the_sync(
     is_synced: bool, change: Callable[[Jobs], None], options: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A dry run writes nothing, and the sync after it sends as many requests as it told."""
+    """A dry run writes nothing, and the sync after it sends as many requests as it printed."""
     jobs = Jobs(job(number) for number in range(20, 540))
     jobs += [job(number, status="pending") for number in range(3)]
     database = tmp_path / NAME
@@ -218,11 +218,11 @@ def test_a_dry_run_foresees_the_requests_of_the_sync(
         after = {path: path.stat() for path in tmp_path.rglob("*")}
         summary = sync_once(api, database, **options)
 
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     assert {path: stat.st_mtime_ns for path, stat in after.items()} == {
         path: stat.st_mtime_ns for path, stat in before.items()
     }
-    assert (told["list_pages"], told["retrieves"]) == (
+    assert (printed["list_pages"], printed["retrieves"]) == (
         summary.pages,
         summary.requests - summary.pages,
     )

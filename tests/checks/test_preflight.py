@@ -31,12 +31,14 @@ NAMES = ["key", "api", "clock", "folder", "disk", "file", "lock", "versions"]
 
 
 class Findings(dict[str, tuple[str, str]]):
-    """What `check --json` found, by name: the state and what is told of it."""
+    """What `check --json` found, by name: the state and the message."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         found = json.loads(done.stdout)
         assert (found["exit_code"], done.stderr) == (done.returncode, "")
-        super().__init__({each["name"]: (each["state"], each["told"]) for each in found["checks"]})
+        super().__init__(
+            {each["name"]: (each["state"], each["message"]) for each in found["checks"]}
+        )
         assert list(self) == NAMES
         self.code = done.returncode
 
@@ -63,7 +65,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def test_all_is_well(tmp_path: Path) -> None:
-    """Where a sync can run `check` is exit 0, with a line for each thing it looked at."""
+    """If a sync can run, `check` ends with 0 and prints a line for each thing it looked at."""
     with api_of([job(1), job(2)]) as api:
         sync_once(api, tmp_path / NAME)
         done = run(tmp_path, "check", environ=access(api))
@@ -71,13 +73,13 @@ def test_all_is_well(tmp_path: Path) -> None:
     lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stdout
     assert [line[:2] for line in lines] == [["ok", name] for name in NAMES]
-    told = [line[2] for line in lines]
-    assert told[0] == "found and accepted"
-    assert told[1] == f"{api.url} answers, 2 jobs"
-    assert told[3] == f"{tmp_path} can be written"
-    assert told[5].startswith(f"{tmp_path / NAME}, synced 20")
-    assert told[6] == "no sync is running"
-    assert f"duckdb {duckdb.__version__}" in told[7]
+    message = [line[2] for line in lines]
+    assert message[0] == "found and accepted"
+    assert message[1] == f"{api.url} answers, 2 jobs"
+    assert message[3] == f"{tmp_path} can be written"
+    assert message[5].startswith(f"{tmp_path / NAME}, synced 20")
+    assert message[6] == "no sync is running"
+    assert f"duckdb {duckdb.__version__}" in message[7]
 
 
 @pytest.mark.parametrize("is_synced", [True, False], ids=["after a sync", "before any"])
@@ -112,7 +114,7 @@ def test_the_demo_is_checked_without_a_key(tmp_path: Path) -> None:
 
 
 def test_versions_are_part_of_the_json(tmp_path: Path) -> None:
-    """`check --json` tells the version of each package required, and of Python."""
+    """`check --json` has the version of each package required, and of Python."""
     done = run(tmp_path, "check", "--demo", "--json")
 
     versions = json.loads(done.stdout)["versions"]
@@ -123,7 +125,7 @@ def test_versions_are_part_of_the_json(tmp_path: Path) -> None:
 
 
 def test_every_look_is_taken_whatever_fails(tmp_path: Path) -> None:
-    """A failure hides no other one; the exit code is that of the first."""
+    """A failure hides no other failure; the exit code is that of the first."""
     (tmp_path / NAME).write_text("no database")
     with FaultyApi([]) as api:
         url = api.url
@@ -134,7 +136,7 @@ def test_every_look_is_taken_whatever_fails(tmp_path: Path) -> None:
 
 
 def test_without_a_key_the_api_is_found_all_the_same(tmp_path: Path) -> None:
-    """Where there is no key, the API's refusal still shows that it is there."""
+    """Without a key, the API's refusal still shows that it answers."""
     with api_of([]) as api:
         found = Findings(run(tmp_path, "check", "--json", "--base-url", api.url))
 
@@ -143,7 +145,7 @@ def test_without_a_key_the_api_is_found_all_the_same(tmp_path: Path) -> None:
 
 
 def dated(off: timedelta) -> Fault:
-    """The good reply, told at a time that is so far off."""
+    """The good reply, with a time that is wrong by this much."""
 
     def fault(exchange: Exchange) -> None:
         at = format_datetime(datetime.now(UTC) + off, usegmt=True)
@@ -153,7 +155,7 @@ def dated(off: timedelta) -> Fault:
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "states", "told"),
+    ("fault", "code", "states", "message"),
     [
         (refusal(401), 77, {"key": "failed"}, "refuses the key (401"),
         (refusal(503), 69, {"key": "unknown", "api": "failed"}, "the API fails (503"),
@@ -162,24 +164,24 @@ def dated(off: timedelta) -> Fault:
         (dated(timedelta(seconds=-90)), 78, {"clock": "failed"}, "s ahead of the API's: set"),
         (dated(timedelta(minutes=5)), 78, {"clock": "failed"}, "s behind the API's: set"),
         (dated(timedelta(seconds=-30)), 0, {}, "s ahead of the API's"),
-        (good, 0, {"clock": "unknown"}, "the API told no time"),
+        (good, 0, {"clock": "unknown"}, "the API sent no time"),
     ],
     ids=[
         *("key refused", "API fails", "no JSON", "rate limit"),
-        *("clock ahead", "clock behind", "clock a little ahead", "no time told"),
+        *("clock ahead", "clock behind", "clock a little ahead", "no time sent"),
     ],
 )
 def test_what_the_api_answers(
-    fault: Fault, code: int, states: dict[str, str], told: str, tmp_path: Path
+    fault: Fault, code: int, states: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     """Each fault of the API has its finding and its exit code, and the rest is looked at."""
     with FaultyApi([job(1)], otherwise=fault) as api:
         found = checked(tmp_path, api, "--max-retries", "0")
 
     assert found.code == code
-    # an answer that tells no time leaves the clock unknown
+    # an answer without a time leaves the clock unknown
     assert {"clock": "unknown"} | found.states == {"clock": "unknown"} | states
-    assert any(told in text for _, text in found.values())
+    assert any(message in text for _, text in found.values())
 
 
 def test_an_api_that_is_not_there_is_69(tmp_path: Path) -> None:
@@ -220,23 +222,23 @@ def _has_a_wal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "code", "states", "told"),
+    ("make", "code", "states", "message"),
     [
         (_is_no_database, 78, {"file": "failed"}, "is not a DuckDB file"),
-        (_is_damaged, 78, {"file": "failed"}, "put it back from a backup"),
+        (_is_damaged, 78, {"file": "failed"}, "restore it from a backup"),
         (_has_a_wal, 0, {"file": "unknown"}, "the next sync sets that aside"),
         (_is_foreign, 0, {}, "that no sync has written yet"),
     ],
 )
 def test_what_the_file_is(
-    make: Callable[[Path], None], code: int, states: dict[str, str], told: str, tmp_path: Path
+    make: Callable[[Path], None], code: int, states: dict[str, str], message: str, tmp_path: Path
 ) -> None:
-    """A file that no sync can begin from is exit 78, one that it can is told for what it is."""
+    """A file that no sync can begin from ends with 78; any other is described."""
     make(tmp_path)
     found = Findings(run(tmp_path, "check", "--demo", "--json"))
 
     assert (found.code, found.states) == (code, states)
-    assert told in found["file"][1]
+    assert message in found["file"][1]
 
 
 def test_a_file_that_is_written_into_is_75(tmp_path: Path) -> None:
@@ -302,22 +304,22 @@ def test_a_place_that_cannot_be_written_is_74(
 
 
 @pytest.mark.parametrize(
-    ("database", "code", "finding", "told"),
+    ("database", "code", "finding", "message"),
     [
         ("not/there/yet.duckdb", 0, "folder", "can be made"),
-        ("file/jobs.duckdb", 74, "folder", "is no folder"),
+        ("file/jobs.duckdb", 74, "folder", "is not a folder"),
         ("telnyx.duckdb", 78, "file", "cannot be queried"),
     ],
 )
 def test_where_the_file_is_to_be(
-    database: str, code: int, finding: str, told: str, tmp_path: Path
+    database: str, code: int, finding: str, message: str, tmp_path: Path
 ) -> None:
     """A folder may still have to be made, but not where a file is, nor for an unusable name."""
     (tmp_path / "file").touch()
     found = Findings(run(tmp_path, "check", "--demo", "--json", "--database", database))
 
     assert found.code == code
-    assert told in found[finding][1]
+    assert message in found[finding][1]
 
 
 def test_a_disk_too_full_is_74(tmp_path: Path) -> None:
@@ -343,4 +345,4 @@ def test_a_version_out_of_range_is_78(tmp_path: Path) -> None:
 
     found = Findings(done)
     assert (found.code, found.states) == (78, {"versions": "failed"})
-    assert found["versions"][1] == "filelock 3.1.0, not >=3.20: install telnyx-jobs anew"
+    assert found["versions"][1] == "filelock 3.1.0, not >=3.20: install telnyx-jobs again"

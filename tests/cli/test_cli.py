@@ -72,7 +72,7 @@ def test_quiet_says_nothing_but_the_summary(tmp_path: Path) -> None:
 
 
 def test_without_a_key_one_line_says_how_to_give_one(tmp_path: Path) -> None:
-    """No key is exit 77 with one line, before anything is written."""
+    """Without a key the exit code is 77, with one line, before anything is written."""
     done = run(tmp_path, "sync")
 
     assert (done.returncode, done.stdout) == (77, "")
@@ -93,7 +93,7 @@ def test_the_key_may_come_from_dlts_secrets(tmp_path: Path) -> None:
 
 
 def test_a_refused_key_is_77(tmp_path: Path) -> None:
-    """A key that the API refuses is exit 77, and the key is in no output."""
+    """A key that the API refuses ends with 77, and the key is in no output."""
     with api_of([job(1)]) as api:
         done = run(tmp_path, "sync", environ=access(api) | {"TELNYX_API_KEY": "KEY_canary"})
 
@@ -103,7 +103,7 @@ def test_a_refused_key_is_77(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_69(tmp_path: Path) -> None:
-    """An API that cannot be reached is exit 69 after the retries."""
+    """An API that cannot be reached ends with 69 after the retries."""
     with api_of([]) as api:
         environ = access(api)
     done = run(tmp_path, "sync", "--max-retries", "1", environ=environ)
@@ -142,7 +142,7 @@ def test_what_cannot_be_used_is_told(
 
 
 def test_a_broken_configuration_file_is_78(tmp_path: Path) -> None:
-    """A `.dlt/config.toml` that is no TOML is named, not skipped."""
+    """A `.dlt/config.toml` that is not TOML is reported, not skipped."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[telnyx_jobs\n")
     done = run(tmp_path, "sync", "--demo")
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_written_is_74(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_and_leaves_the_file(
     sent: signal.Signals, code: int, tmp_path: Path
 ) -> None:
-    """A run that is told to stop ends within five seconds and changes nothing."""
+    """A stopped run ends within five seconds and changes nothing."""
     asked, go_on = threading.Event(), threading.Event()
     jobs = Jobs([job(1, status="pending", pending_operations=numbers(1))])
 
@@ -227,7 +227,7 @@ def test_a_signal_ends_the_run_and_leaves_the_file(
 
 
 def test_the_fake_api_serves_until_it_is_stopped(tmp_path: Path) -> None:
-    """`fake-api` prints what a sync needs to know, serves it, and ends when told to."""
+    """`fake-api` prints what a sync needs to know, serves it, and ends on a signal."""
     with subprocess.Popen(
         command("fake-api"), env=environment(tmp_path), stdout=subprocess.PIPE, text=True
     ) as server:

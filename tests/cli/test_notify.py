@@ -1,4 +1,4 @@
-"""Who else is told of a sync: webhook and heartbeat as real servers, the sync as a process."""
+"""Who is notified of a sync: webhook and heartbeat as real servers, the sync as a process."""
 
 import json
 import re
@@ -112,7 +112,7 @@ def test_a_failure_before_the_run_is_told(
     listener: Listener,
     tmp_path: Path,
 ) -> None:
-    """A setting that cannot be used is told to the webhook, wherever either comes from."""
+    """A setting that cannot be used is reported to the webhook, wherever either comes from."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(config)
     done = run(
@@ -135,7 +135,7 @@ def test_addresses_may_stand_in_the_file(listener: Listener, tmp_path: Path) -> 
 
 
 def test_failures_never_seen_before_are_told_once(listener: Listener, tmp_path: Path) -> None:
-    """The first sync tells their number, a later one names those that are new, once."""
+    """The first sync reports how many kinds it found, a later one names the new ones, once."""
     jobs = jobs_that_failed("10015", "85004")
     with api_of(jobs) as api:
         environ = access(api) | addresses(listener)
@@ -146,7 +146,7 @@ def test_failures_never_seen_before_are_told_once(listener: Listener, tmp_path: 
 
     first, second = hooked(listener)
     assert first["text"] == (
-        "telnyx-jobs: first sync, with 2 kinds of failure; from now on new ones are told"
+        "telnyx-jobs: first sync, with 2 kinds of failure; later syncs report new ones"
     )
     assert first["new_failures"] == [pair("10015"), pair("85004")]
     assert second["text"] == (
@@ -188,7 +188,7 @@ def test_a_heartbeat_has_a_beginning_and_an_end(listener: Listener, tmp_path: Pa
 
 
 def test_a_run_that_finds_another_at_work_tells_nobody(listener: Listener, tmp_path: Path) -> None:
-    """While another sync holds the lock a run is exit 75, and nobody is told of it."""
+    """While another sync holds the lock a run ends with 75, and nobody is notified."""
     state = tmp_path / ".telnyx_jobs.duckdb.state"
     state.mkdir()
     with FileLock(state / "lock"), api_of([]) as api:
@@ -199,7 +199,7 @@ def test_a_run_that_finds_another_at_work_tells_nobody(listener: Listener, tmp_p
 
 
 def test_a_run_that_spent_its_requests_has_not_failed(listener: Listener, tmp_path: Path) -> None:
-    """What a run publishes before `--max-requests` ends it with 75 is a success to those told."""
+    """A run that publishes before `--max-requests` ends it with 75 is reported as a success."""
     with api_of([job(1), job(2)]) as api:
         done = run(
             tmp_path,
@@ -217,7 +217,7 @@ def test_a_run_that_spent_its_requests_has_not_failed(listener: Listener, tmp_pa
     ids=["help", "dry run that fails", "another command"],
 )
 def test_only_a_sync_tells(arguments: list[str], listener: Listener, tmp_path: Path) -> None:
-    """What is no sync, or writes nothing, tells nobody."""
+    """Other commands, and a sync that writes nothing, notify nobody."""
     run(tmp_path, *arguments, environ=addresses(listener))
 
     assert listener.received == []
@@ -255,7 +255,7 @@ def _at_work(folder: Path, listener: Listener) -> Iterator[subprocess.Popen[str]
 def test_a_stopped_run_is_told(
     sent: signal.Signals, code: int, listener: Listener, tmp_path: Path
 ) -> None:
-    """A run that a signal ends is a failure to those told, with the exit code that it ends with."""
+    """A run that a signal ends is reported as a failure, with its exit code."""
     with _at_work(tmp_path, listener) as process:
         process.send_signal(sent)
         _, stderr = process.communicate(timeout=10)
@@ -269,7 +269,7 @@ def test_a_stopped_run_is_told(
 
 
 def test_a_stopped_run_ends_in_time_whoever_listens(tmp_path: Path) -> None:
-    """Addresses that never answer hold up no run that is to stop, which tells its one line."""
+    """Addresses that never answer do not delay a stopped run, which prints its one line."""
     with Listener([0] * 10) as listener, _at_work(tmp_path, listener) as process:
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -285,7 +285,7 @@ def test_a_stopped_run_ends_in_time_whoever_listens(tmp_path: Path) -> None:
     ("status", "attempts"), [(500, ATTEMPTS), (429, ATTEMPTS), (404, 1), (302, 1)]
 )
 def test_who_does_not_listen_changes_nothing(status: int, attempts: int, tmp_path: Path) -> None:
-    """A refusal is asked again where that may help, no redirect is followed, and the run stands."""
+    """A refusal is retried if that may help, no redirect is followed, and the run succeeds."""
     with Listener([status] * 10) as listener, api_of(jobs_that_failed("10015")) as api:
         done = run(tmp_path, "sync", "--webhook", f"{listener.url}/secret", environ=access(api))
 
@@ -293,13 +293,13 @@ def test_who_does_not_listen_changes_nothing(status: int, attempts: int, tmp_pat
     warning = json.loads(done.stderr.splitlines()[-1])
     assert (warning["level"], "secret" in done.stderr) == ("warning", False)
     assert warning["message"] == (
-        f"the webhook could not be told (HTTP {status}), which changes nothing for the run: "
+        f"the webhook did not accept the message (HTTP {status}), the run is not affected: "
         "check --webhook"
     )
 
 
 def test_a_passing_fault_is_no_warning(tmp_path: Path) -> None:
-    """What a further attempt delivers is delivered."""
+    """A message that a retry delivers is delivered."""
     with Listener([503]) as listener, api_of(jobs_that_failed("10015")) as api:
         done = run(tmp_path, "sync", "--quiet", "--webhook", listener.url, environ=access(api))
 
@@ -307,7 +307,7 @@ def test_a_passing_fault_is_no_warning(tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:
-    """Addresses that cannot be reached are named by their options, once, with --quiet too."""
+    """Unreachable addresses are reported by their options, once, with --quiet too."""
     with api_of(jobs_that_failed("10015")) as api:
         done = run(
             tmp_path,
@@ -318,7 +318,7 @@ def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:
     messages = [json.loads(line)["message"] for line in done.stderr.splitlines()]
     assert done.returncode == 0
     assert sorted(messages) == [
-        f"the {option} could not be told (no connection), which changes nothing for the run: "
+        f"the {option} did not accept the message (no connection), the run is not affected: "
         f"check --{option}"
         for option in ("ping", "webhook")
     ]
@@ -376,7 +376,7 @@ def test_no_phone_number_is_told(listener: Listener, tmp_path: Path) -> None:
     ],
 )
 def test_an_unusable_address_is_78(option: str, address: str, tmp_path: Path) -> None:
-    """An address that nothing can be sent to is exit 78 before anything is written, and unseen."""
+    """An unusable address ends with 78 before anything is written, and is not printed."""
     done = run(tmp_path, "sync", "--demo", f"--{option}", f"{address}s3cret")
 
     assert done.returncode == 78

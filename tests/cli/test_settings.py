@@ -77,7 +77,7 @@ def test_values_in_the_file_may_have_tomls_own_types(tmp_path: Path) -> None:
     done = run(tmp_path, "sync", "--quiet")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("A sync would ask for 2 list pages")
+    assert done.stdout.startswith("A sync would request 2 list pages")
 
 
 def test_the_file_mode_is_that_of_the_published_file(tmp_path: Path) -> None:

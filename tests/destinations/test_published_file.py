@@ -1,4 +1,4 @@
-"""The published file and what lies beside it, after runs that end well and others."""
+"""The published file and what lies beside it, after runs that succeed and others."""
 
 import errno
 import json
@@ -67,7 +67,7 @@ def test_every_run_leaves_a_line(database: Path) -> None:
 def test_a_run_that_could_not_publish_says_so(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line of a run that loaded everything and could not replace the file tells no success."""
+    """The line of a run that loaded everything but could not replace the file is a failure."""
 
     def full(self: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -88,7 +88,7 @@ def test_what_the_disk_does_not_take_is_not_published(
     with api_of([job(1)]) as api:
         sync_once(api, database)
     before = database.read_bytes()
-    # one thread writes the copy out while another builds, so they are told apart by their order
+    # one thread writes the copy while another builds: their order identifies them
     calls = count(1)
 
     def broken(path: Path) -> None:
@@ -132,7 +132,7 @@ def _mode(path: Path) -> int:
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(database: Path) -> None:
-    """A published file that DuckDB cannot open is left alone, and the message names it."""
+    """A published file that DuckDB cannot open is not changed, and the message names it."""
     database.write_text("notes")
 
     with api_of([]) as api, pytest.raises(BadConfiguration, match=r"jobs\.duckdb"):
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(database: Path) -> None:
 
 @pytest.mark.parametrize("name", ["telnyx.duckdb", "telnyx_raw.duckdb"])
 def test_a_file_named_as_a_schema_is_refused(name: str, tmp_path: Path) -> None:
-    """A file whose name would make every query on it ambiguous is not made."""
+    """A file whose name would make every query on it ambiguous is not created."""
     with api_of([]) as api, pytest.raises(BadConfiguration, match="another --database"):
         sync_once(api, tmp_path / name)
 

@@ -1,4 +1,4 @@
-"""The published file, opened by the DuckDB versions that users' tools bring along."""
+"""The published file, opened by the DuckDB versions in users' tools."""
 
 import json
 import os
@@ -32,7 +32,7 @@ names = connection.execute(
 )
 read = {"duckdb": duckdb.__version__, "views": {}}
 for (name,) in names.fetchall():
-    # an open job's age goes on between two readers
+    # an open job's age grows between two readers
     columns = "* exclude (age_seconds)" if name == "open_jobs" else "*"
     rows = connection.execute(f"select {columns} from telnyx.{name} order by all").fetchall()
     read["views"][name] = [repr(row) for row in rows]
@@ -68,7 +68,7 @@ def present(published: Path) -> dict[str, Any]:
 def test_an_earlier_duckdb_reads_the_same_rows(
     earlier: dict[str, Any], present: dict[str, Any]
 ) -> None:
-    """Every view gives an earlier DuckDB exactly the rows that it gives the present one."""
+    """Every view returns the same rows in an earlier DuckDB as in the present one."""
     assert earlier["duckdb"] in EARLIER_VERSIONS
     assert present["duckdb"] == duckdb.__version__
     assert earlier["views"] == present["views"]
@@ -77,7 +77,7 @@ def test_an_earlier_duckdb_reads_the_same_rows(
 def test_an_earlier_duckdb_reads_the_comments(
     earlier: dict[str, Any], present: dict[str, Any]
 ) -> None:
-    """Every view's comment is there for an earlier DuckDB too."""
+    """An earlier DuckDB reads every view's comment too."""
     assert earlier["comments"] == present["comments"]
 
 
@@ -112,13 +112,13 @@ def _read(database: Path, library: Path | None = None) -> dict[str, Any]:
 
 
 def _installed(version: str) -> Path:
-    """The folder of this DuckDB version, installed when it is not there yet."""
+    """The folder of this DuckDB version, installed if it is missing."""
     folder = CACHE / f"duckdb-{version}"
     CACHE.mkdir(exist_ok=True)
     with FileLock(CACHE / f"duckdb-{version}.lock"):
         if folder.exists():
             return folder
-        # an installation that is broken off leaves nothing behind
+        # an interrupted installation leaves nothing behind
         with TemporaryDirectory(dir=CACHE) as unfinished:
             target = Path(unfinished) / "installed"
             options = ["--quiet", "--no-deps", "--target", str(target)]

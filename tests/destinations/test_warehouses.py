@@ -1,4 +1,4 @@
-"""A real PostgreSQL in place of the file: the same rows and views, and the same few requests.
+"""A real PostgreSQL instead of the file: the same rows and views, and the same few requests.
 
 The warehouses that cannot be run here have their SQL parsed in their own dialect.
 """
@@ -82,11 +82,11 @@ TIES = [
     job(952, id="job-a", failed_operations=[failure(22)]),
     job(952, id="job-B", successful_operations=numbers(22)),
 ]
-"""Jobs that a database sorts as its language does, unless told otherwise."""
+"""Jobs that a database sorts by its language, unless a query says otherwise."""
 
 
 def histories() -> Iterator[list[Any]]:
-    """An account at four times: jobs come, change, empty their arrays, are unusable and vanish."""
+    """An account at four times: jobs appear, change, get empty arrays, are unusable or missing."""
     base = list(Account().jobs(datetime(2026, 9, 1, 8, tzinfo=UTC)))[:20]
     changing = job(
         900,
@@ -173,7 +173,7 @@ def test_every_view_gives_what_it_gives_in_the_file(
 def test_requests_and_counts_are_those_of_the_file(
     synced: tuple[Path, str, list[list[Summary]]],
 ) -> None:
-    """Each sync asks for as much, writes as many rows and finds as many failures as the file's."""
+    """Each sync has as many requests, written rows and new failures as the file's."""
     own = {"run_id", "started_at", "finished_at", "database", "throttled_seconds"}
     for summaries in synced[2]:
         file, warehouse = (
@@ -186,7 +186,7 @@ def test_requests_and_counts_are_those_of_the_file(
 def test_missing_jobs_are_marked(
     synced: tuple[Path, str, list[list[Summary]]], postgres: Server
 ) -> None:
-    """A job that the API no longer shows keeps its rows, and says since when."""
+    """A job that the API no longer returns keeps its rows, and says since when."""
     sql = "select id from telnyx_raw.jobs where missing_since is not null"
     assert postgres.rows(synced[1], sql) == [("job-00901",)] == rows(synced[0], sql)
 
@@ -194,7 +194,7 @@ def test_missing_jobs_are_marked(
 def test_an_empty_account_has_every_table_and_view(
     database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """Without any job all tables and views are there to be read."""
+    """Without any job all tables and views can be read."""
     with api_of([]) as api:
         sync_to(api, tmp_path)
     counts = {
@@ -208,20 +208,20 @@ def test_an_empty_account_has_every_table_and_view(
 def test_what_postgres_cannot_hold_is_left_out(
     database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """U+0000 goes from texts and from JSON, an escaped backslash before `u0000` stays."""
+    """U+0000 is removed from texts and JSON, an escaped backslash before `u0000` stays."""
     with api_of([job(1, type="a\x00b", parameters={"k": "x\x00y\\u0000"})]) as api:
         sync_to(api, tmp_path)
     ((type_, parameters),) = postgres.rows(database, "select type, parameters from telnyx_raw.jobs")
     assert (type_, json.loads(parameters)) == ("ab", {"k": "xy\\u0000"})
 
 
-# a run that breaks
+# a run that fails
 
 
 def test_failing_data_tests_leave_the_warehouse_as_it_was(
     database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """Rows that disagree end a sync with 70; what stood stands, and the next one reads it again."""
+    """Rows that disagree end a sync with 70; the old rows stay, and the next one reads again."""
     jobs = Jobs([job(1, phone_numbers=numbers(1), successful_operations=numbers(1))])
     with api_of(jobs) as api:
         sync_to(api, tmp_path)
@@ -269,7 +269,7 @@ def test_of_two_machines_one_works(
 
 
 def test_a_dropped_view_is_made_again(database: str, postgres: Server, tmp_path: Path) -> None:
-    """Views that somebody has dropped or replaced with other columns are there after the next."""
+    """Views that somebody dropped or replaced with other columns are restored by the next sync."""
     with api_of([job(1)]) as api:
         sync_to(api, tmp_path)
         postgres.rows(database, "drop view telnyx.jobs cascade")
@@ -293,7 +293,7 @@ def command(folder: Path, api: Any, url: str, *arguments: str, **environ: str) -
 def test_the_password_is_never_written(
     debug: bool, database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """No output and no file of a run that works, of one refused or of one killed has a password."""
+    """No output and no file of a successful, a refused or a killed run has a password."""
     wrong = "WrOnG_5eCrEt_pAsS"
     with api_of([job(1)]) as api:
         options = ["--debug"] if debug else []
@@ -325,7 +325,7 @@ def test_the_password_is_never_written(
 
 
 @pytest.mark.parametrize(
-    ("case", "code", "told"),
+    ("case", "code", "message"),
     [
         ("wrong password", 74, "password authentication failed"),
         ("no server", 74, "Connection refused"),
@@ -335,9 +335,9 @@ def test_the_password_is_never_written(
     ],
 )
 def test_a_warehouse_that_cannot_be_used(
-    case: str, code: int, told: str, postgres: Server, tmp_path: Path
+    case: str, code: int, message: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """What is wrong with the credentials or the server is told in one line, with its exit code."""
+    """A fault of the credentials or the server is reported in one line, with its exit code."""
     url = {
         "wrong password": postgres.url("postgres", "wrong"),
         "no server": "postgresql://telnyx:wrong@127.0.0.1:1/postgres",
@@ -348,11 +348,11 @@ def test_a_warehouse_that_cannot_be_used(
     with api_of([job(1)]) as api:
         done = command(tmp_path, api, url)
     assert done.returncode == code
-    assert told in complaint(done)
+    assert message in complaint(done)
 
 
 def test_an_unknown_destination(tmp_path: Path) -> None:
-    """A name that is none is wrong usage on the command line, and bad configuration elsewhere."""
+    """An unknown name is wrong usage on the command line, and bad configuration elsewhere."""
     done = run(tmp_path, "sync", "--demo", "--destination", "oracle")
     assert (done.returncode, "postgres" in complaint(done)) == (2, True)
     done = run(tmp_path, "sync", "--demo", environ={"TELNYX_JOBS_DESTINATION": "oracle"})
@@ -392,7 +392,7 @@ def test_the_demo_and_masked_numbers(database: str, postgres: Server, tmp_path: 
 def test_a_dry_run_plans_from_the_warehouse(
     database: str, postgres: Server, tmp_path: Path
 ) -> None:
-    """Before and after a sync a plan is that of the file, and nothing is written."""
+    """Before and after a sync a plan equals that of the file, and nothing is written."""
     jobs = [job(number) for number in range(300)] + [job(300, status="pending")]
     jobs += [job(-1 - n, created_at=EARLY, status="pending") for n in range(2)]
     planned = []
@@ -419,7 +419,7 @@ def named(schema: str, table: str) -> str:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_views_are_carried_over_to(dialect: str) -> None:
-    """Every view and data test is written without a reservation, and parses in the dialect."""
+    """Every view and data test is translated without a warning, and parses in the dialect."""
     views = create_statements(dialect, named)
     kept = {"data_dictionary"} if dialect in ("duckdb", "postgres") else set()
     assert views.keys() == {*VIEWS} - {"data_dictionary"} | kept
@@ -443,7 +443,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("dialect", RULES)
 def test_the_rules_of(dialect: str) -> None:
-    """What sqlglot would carry over to other rows is written as the dialect needs it."""
+    """What sqlglot would translate to other rows is written as the dialect needs it."""
     quoted = (lambda s, t: f'"{s.upper()}"."{t.upper()}"') if dialect == "snowflake" else named
     statements = create_statements(dialect, quoted)
     text = "\n".join(sql for each in statements.values() for sql in each)

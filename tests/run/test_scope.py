@@ -1,4 +1,4 @@
-"""What a sync asks for: pages, open jobs, and what its options narrow it to."""
+"""What a sync requests: pages, open jobs, and the limits of its options."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_open_jobs_that_no_page_shows_are_retrieved(database: Path) -> None:
-    """An old open job is asked for by its id, however many newer jobs there are."""
+    """An old open job is requested by its id, however many newer jobs exist."""
     jobs = Jobs([job(number) for number in range(1, 400)])
     jobs.append(job(0, status="in_progress", pending_operations=numbers(1)))
     with api_of(jobs) as api:
@@ -48,7 +48,7 @@ def test_open_jobs_that_no_page_shows_are_retrieved(database: Path) -> None:
 
 
 def test_an_open_job_that_vanished_is_missing_until_it_is_back(database: Path) -> None:
-    """What the API no longer shows keeps its rows and gets `missing_since`, until it is shown."""
+    """A missing job keeps its rows and has `missing_since` until the API returns it again."""
     jobs = Jobs([job(1), job(2, status="pending", pending_operations=numbers(1))])
     with api_of(jobs) as api:
         sync_once(api, database)
@@ -66,7 +66,7 @@ def test_an_open_job_that_vanished_is_missing_until_it_is_back(database: Path) -
 
 
 def test_a_full_sync_finds_what_changed_and_vanished_anywhere(database: Path) -> None:
-    """A full sync reads every page, so finished jobs that changed or went are seen as well."""
+    """A full sync reads every page, so it sees finished jobs that changed or are missing too."""
     jobs = Jobs([job(number) for number in range(20)])
     with api_of(jobs) as api:
         sync_once(api, database, page_size=5)
@@ -84,7 +84,7 @@ def test_a_full_sync_finds_what_changed_and_vanished_anywhere(database: Path) ->
 
 
 def test_named_jobs_are_retrieved_and_nothing_else(database: Path) -> None:
-    """With job ids exactly these jobs are asked for, one by one."""
+    """With job ids exactly these jobs are requested, one by one."""
     jobs = Jobs([job(number) for number in range(5)])
     with api_of(jobs) as api:
         summary = sync_once(api, database, job_ids=("job-00003", "job-00001", "job-00003"))
@@ -99,7 +99,7 @@ def test_named_jobs_are_retrieved_and_nothing_else(database: Path) -> None:
 
 
 def test_a_sync_after_named_jobs_still_fills_the_file(database: Path) -> None:
-    """Jobs loaded by their ids do not pass for a list that has been read."""
+    """Jobs loaded by their ids do not count as a list that was read."""
     jobs = Jobs([job(number) for number in range(9)])
     with api_of(jobs) as api:
         sync_once(api, database, job_ids=("job-00008",))
@@ -109,7 +109,7 @@ def test_a_sync_after_named_jobs_still_fills_the_file(database: Path) -> None:
 
 
 def test_job_types_narrow_the_list(database: Path) -> None:
-    """With job types only those lists are asked for, and only those jobs load."""
+    """With job types only those lists are requested, and only those jobs load."""
     jobs = Jobs(
         [
             job(1, type="delete_phone_numbers"),
@@ -154,7 +154,7 @@ def test_an_earlier_since_goes_back_further(database: Path) -> None:
 
 
 def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(database: Path) -> None:
-    """Runs with a bound on their requests fill the file together, reading few pages twice."""
+    """Runs with a limit on requests fill the file together, and read few pages twice."""
     jobs = Jobs([job(number) for number in range(100)])
     spent = 0
     with api_of(jobs) as api:
@@ -178,7 +178,7 @@ def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(databas
 def test_long_answers_are_flattened_a_few_at_a_time(
     batch_bytes: int, most: int, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of jobs whose errors have much to tell, fewer are held in memory together."""
+    """Jobs with long errors are held in memory in smaller numbers."""
     batches: list[int] = []
     original = Changes.tables
 

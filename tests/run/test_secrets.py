@@ -1,4 +1,4 @@
-"""What no file and no output may hold: the key, the PIN, and with a mask the phone numbers."""
+"""What no file and no output may contain: the key, the PIN, and with a mask the phone numbers."""
 
 import json
 import os
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "KEY0199F3A7C0DE5EC2E7_zQ8vWx4TnJb6LkRm"
 PIN = "27182818"
 PARTS = {KEY[start : start + 8] for start in range(len(KEY) - 7)}
-"""Whoever holds eight letters in a row of a key holds a good part of it."""
+"""Eight consecutive letters of a key give away a good part of it."""
 
 WATCHED = """
 import json, os, socket, sys, threading, time
@@ -74,11 +74,11 @@ threading.Thread(target=scan, daemon=True).start()
 from telnyx_jobs.cli.commands import main
 main()
 """
-"""A sync that tells each peer, and each file that ever holds what it must not, while it runs."""
+"""A sync that logs each peer, and each file that ever holds what it must not, while it runs."""
 
 
 class Run:
-    """One sync as a process of its own, in an empty folder and home, watched from the inside."""
+    """One sync in its own process, in an empty folder and home, watched from the inside."""
 
     def __init__(
         self, folder: Path, url: str, *arguments: str, key: str = KEY, forbidden: set[str] = PARTS
@@ -169,7 +169,7 @@ def echo(status: int, form: str) -> Fault:
 FAULTS: Mapping[str, tuple[Fault, int]] = {
     "401": (refusal(401), 77),
     "403 that echoes the key": (echo(403, "JSON"), 77),
-    "500 for ever": (refusal(500), 69),
+    "500 always": (refusal(500), 69),
     "500 that echoes the key": (echo(500, "JSON"), 69),
     "422 that echoes the key": (echo(422, "JSON"), 69),
     "HTML that echoes the key": (echo(200, "HTML"), 65),
@@ -198,7 +198,7 @@ def test_who_is_told_learns_no_secret(tmp_path: Path) -> None:
         assert run.ended() == 69
 
     assert run.leaks(PARTS | {PIN} | addresses) == []
-    assert b"the webhook could not be told" in run.errors
+    assert b"the webhook did not accept" in run.errors
     assert run.watched("connect") == {
         str(("127.0.0.1", port)) for port in (api.port, listener.port)
     }
@@ -227,7 +227,7 @@ def test_a_whole_run_leaks_nothing_and_talks_to_nobody_else(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_brings_the_key_to_light(name: str, tmp_path: Path) -> None:
-    """Whatever goes wrong, no part of the key is in a file or an output, with --debug either."""
+    """Whatever fails, no part of the key is in a file or an output, with --debug too."""
     fault, code = FAULTS[name]
     # the first page is answered well, so that there is something on disk when it goes wrong
     with FaultyApi(
@@ -242,7 +242,7 @@ def test_no_fault_brings_the_key_to_light(name: str, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_leaves_no_secret_behind(tmp_path: Path) -> None:
-    """What a run that is killed in its middle leaves on disk holds neither key nor PIN."""
+    """What a killed run leaves on the disk holds neither key nor PIN."""
     reached = threading.Event()
 
     def stuck(exchange: Exchange) -> None:
@@ -324,7 +324,7 @@ NUMBERS = {f"1555{n:07}" for n in range(1, 9)}
 
 
 def masked_jobs() -> Jobs:
-    """Jobs with plain numbers in every place that they can get to."""
+    """Jobs with plain numbers in every place that can hold them."""
     text = "Number +1 (555) 000-0003 (tel:%2B15550000003, 15550000003) is busy"
     return Jobs(
         [
@@ -434,7 +434,7 @@ def test_a_masked_account_is_not_changed_by_a_second_sync(tmp_path: Path) -> Non
 
 
 def test_masks_of_two_databases_do_not_join(tmp_path: Path) -> None:
-    """Each database has a key of its own, in a file that only its owner reads."""
+    """Each database has its own key, in a file that only its owner reads."""
     found = []
     with api_of(masked_jobs()) as api:
         for name in ("one", "other"):
@@ -474,7 +474,7 @@ def test_plain_and_masked_numbers_never_mix(
 
 
 def test_pages_spooled_in_plain_do_not_reach_a_masked_file(tmp_path: Path) -> None:
-    """What a killed run has spooled without a mask is read anew, masked, and deleted."""
+    """Pages that a killed run cached without a mask are read again, masked, and deleted."""
     jobs = masked_jobs()
     database = tmp_path / "telnyx_jobs.duckdb"
     reached = threading.Event()

@@ -29,7 +29,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
-    """Before the first job all tables and views are there, without rows."""
+    """Before the first job all tables and views exist, without rows."""
     with api_of([]) as api:
         summary = sync_once(api, database)
 
@@ -47,7 +47,7 @@ def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
 
 
 def test_a_second_sync_changes_no_table(database: Path) -> None:
-    """When nothing changed at the API no row is written, whatever the rows are."""
+    """If nothing changed at the API no row is written, whatever the rows are."""
     jobs = [
         job(1, failed_operations=[failure(1, error("10015", "/a"))], created_by="x"),
         job(2, status="in_progress", pending_operations=numbers(1, 2)),
@@ -65,7 +65,7 @@ def test_a_second_sync_changes_no_table(database: Path) -> None:
 
 
 def test_a_changed_job_replaces_its_rows(database: Path) -> None:
-    """A job that moved on has its newest arrays and no row of the older ones, also where empty."""
+    """A job that changed has its newest arrays and no row of the older ones, even if empty."""
     jobs = Jobs(
         [
             job(
@@ -144,7 +144,7 @@ def test_one_bad_record_is_kept_aside_and_the_others_load(database: Path) -> Non
 
 
 def test_a_record_mended_later_leaves_the_rejected(database: Path) -> None:
-    """A rejected record goes when its job is loaded whole, also when no page shows it any more."""
+    """A rejected record is deleted once its job is loaded, even if no page shows it any more."""
     jobs = Jobs([job(0, status=7)] + [job(number) for number in range(1, 301)])
     with api_of(jobs) as api:
         sync_once(api, database)
@@ -159,7 +159,7 @@ def test_a_record_mended_later_leaves_the_rejected(database: Path) -> None:
 
 
 def test_a_job_seen_twice_in_a_sync_is_loaded_as_last_seen(database: Path) -> None:
-    """When a job repeats with another content the last one read wins, all its rows with it."""
+    """If a job repeats with another content, the last one read wins, with all its rows."""
     early = job(1, status="in_progress", pending_operations=numbers(1, 2))
     late = job(1, status="completed", successful_operations=numbers(1, 2))
     with api_of([early, job(0), late]) as api:
@@ -198,7 +198,7 @@ def test_new_failures_are_named_once(database: Path) -> None:
 
 
 def test_times_are_kept_to_the_millisecond(database: Path) -> None:
-    """A time that Telnyx gives is the time in the table, in UTC."""
+    """A time from Telnyx is the time in the table, in UTC."""
     moment = EPOCH + timedelta(milliseconds=123)
     with api_of([job(1, etc=text(moment))]) as api:
         sync_once(api, database)

@@ -28,7 +28,7 @@ def loaded(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def test_tables_have_the_schema_of_the_contract() -> None:
-    """Each table of a batch has exactly the columns of its schema, also with no job."""
+    """Each table of a batch has exactly the columns of its schema, even without a job."""
     for tables in (job_tables([]), job_tables([observed({"id": "a"})])):
         for table in LOADED:
             if table.name in tables:
@@ -36,7 +36,7 @@ def test_tables_have_the_schema_of_the_contract() -> None:
 
 
 def test_a_job_leaves_a_marker_in_each_child_table() -> None:
-    """One marker per job tells the load to delete the job's old rows."""
+    """One marker per job makes the load delete the job's old rows."""
     tables = job_tables([observed({"id": "a"}), observed({"id": "b", "phone_numbers": [{}]})])
 
     for child in CHILDREN:

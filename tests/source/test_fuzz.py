@@ -1,4 +1,4 @@
-"""Whatever JSON text comes, and whatever else: nothing crashes and nothing is lost.
+"""Any JSON text, and any other text: nothing crashes and nothing is lost.
 
 `FUZZ_EXAMPLES=100000 pytest tests/test_fuzz.py` looks further, at other examples each time.
 """
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def fuzzed(examples: int, phases: Sequence[Phase] | None = None) -> Callable[[T], T]:
-    """So many examples, or more of them at random where asked for."""
+    """This many examples, or more of them at random on request."""
     checks = list(HealthCheck)
     asked = settings(suppress_health_check=checks, phases=phases or settings().phases)
     if EXAMPLES:
@@ -233,7 +233,7 @@ def test_no_number_is_left_in_a_masked_record(texts: list[str]) -> None:
 @fuzzed(4, [Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(JOBS | documented_jobs(), min_size=1, max_size=6))
 def test_a_whole_sync_loses_nothing(texts: list[str]) -> None:
-    """Of any page with whole brackets each record is in the file, and the next sync ends well."""
+    """Each record of a page with matching brackets is in the file, and the next sync succeeds."""
     texts = [text for text in texts if is_balanced(text)]
     records = read_page(envelope(*texts)).records
     jobs = {r.job_id for r in records if isinstance(r, Record)}
@@ -255,7 +255,7 @@ def test_a_whole_sync_loses_nothing(texts: list[str]) -> None:
 
 
 def _last_rejected(records: list[Record | Rejected]) -> set[str]:
-    """Texts of the records that no later one of the same id is loaded in place of."""
+    """Texts of the records that no later record with the same id replaces."""
     kept: dict[str, str | None] = {}
     for record in records:
         if isinstance(record, Rejected):

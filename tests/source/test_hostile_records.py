@@ -1,4 +1,4 @@
-"""Records made to do harm: each is loaded exactly or kept aside, and its neighbours always load."""
+"""Harmful records: each is loaded exactly or kept aside, and its neighbours always load."""
 
 import json
 import re
@@ -50,7 +50,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class KeptAside:
-    """Why a hostile record is rejected, and the id that is known of it. `text` is what was sent."""
+    """Why a hostile record is rejected, and its id if known. `text` is what was sent."""
 
     text: str
     reason: str
@@ -77,7 +77,7 @@ def loaded(name: str, fields: str, column: str, expected: Any) -> Loaded:
 
 
 def in_every_field(name: str, text: str) -> Loaded:
-    """A job with the text wherever a text can stand."""
+    """A job with the text in every text field."""
     operation = {"id": text, "phone_number": text}
     error = {
         "code": text,
@@ -280,7 +280,7 @@ def test_a_hostile_record_is_loaded_exactly_or_kept_aside(name: str, published: 
 
 
 def test_the_neighbours_of_hostile_records_load(published: Published) -> None:
-    """Every good job is in the file, whatever stood on its page."""
+    """Every good job is in the file, whatever else its page held."""
     good = rows(
         published.database, "select id from telnyx_raw.jobs where id like 'job-%' order by id"
     )
@@ -300,7 +300,7 @@ def test_no_hostile_record_is_counted_twice_or_not_at_all(published: Published) 
 
 
 def test_the_next_days_find_nothing_new(published: Published) -> None:
-    """A sync of the same hostile account, a full one too, ends well and changes no row."""
+    """A sync of the same hostile account, a full one too, succeeds and changes no row."""
     assert tables(published.database) == published.after_first
 
 
@@ -324,7 +324,7 @@ def test_a_job_of_a_million_numbers_loads(tmp_path: Path) -> None:
 def test_a_job_of_25_mb_is_kept_whole(status: object, tmp_path: Path) -> None:
     """Twenty-five megabytes of parameters arrive to the last character, loaded or kept aside.
 
-    That they take more memory than a build may hold at first is nothing to tell anybody.
+    They need more memory than a build may use at first, which is not reported.
     """
     text = "0123456789abcde\u00e9" * (25_000_000 // 17)
     sent = {"id": "large", "status": status, "parameters": {"note": text}}
@@ -346,7 +346,7 @@ def test_a_job_of_25_mb_is_kept_whole(status: object, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("year", [9999, 9998, 1], ids=str)
 def test_an_impossible_creation_time_hides_no_newer_job(year: int, tmp_path: Path) -> None:
-    """A job from the far future or past does not pass for the end of what is new."""
+    """A job from the far future or past does not end the walk."""
     jobs = Jobs([job(number) for number in range(4)])
     jobs.append(job(4, created_at=f"{year:04}-12-31T23:59:59Z"))
     database = tmp_path / "jobs.duckdb"
@@ -389,7 +389,7 @@ def test_the_pin_is_cut_out_of_any_text(text: str) -> None:
 
 
 def test_what_stands_beside_the_pin_is_kept_as_it_was_sent() -> None:
-    """Cutting out the PIN leaves every other character of a rejected record alone."""
+    """Removing the PIN keeps every other character of a rejected record."""
     text = '{ "id":5, "a" : [1e999, "external_pin"], "external_pin": [1, {}], "b":"\\u00e9" }'
     (kept,) = read_page(f'{{"data": [{text}], "meta": {{}}}}'.encode()).records
 
@@ -398,7 +398,7 @@ def test_what_stands_beside_the_pin_is_kept_as_it_was_sent() -> None:
 
 
 def test_a_record_is_read_alike_with_and_without_a_bad_neighbour() -> None:
-    """What stands beside a record on its page does not change what is made of it."""
+    """Other records on a page do not change the result for a record."""
     text = json.dumps(
         job(1, parameters={"external_pin": "1", "n": [1.5, None]}, phone_numbers=numbers(1))
     )
@@ -416,7 +416,7 @@ OBJECTS = {name: each.text for name, each in HOSTILE.items() if each.text.starts
 
 @pytest.mark.parametrize("text", OBJECTS.values(), ids=OBJECTS.keys())
 def test_a_retrieved_record_is_read_as_a_listed_one(text: str) -> None:
-    """The retrieve endpoint and the list make the same of the same text."""
+    """The retrieve endpoint and the list give the same result for the same text."""
     sent = text.encode(errors="surrogateescape")
 
     (listed,) = read_page(b'{"data": [' + sent + b'], "meta": {}}').records

@@ -1,4 +1,4 @@
-"""Which pages a sync reads: all that is new, and nothing twice where it can be helped."""
+"""Which pages a sync reads: everything new, and nothing twice if possible."""
 
 import json
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def test_nothing_new_costs_one_page() -> None:
 
 
 def test_new_jobs_cost_their_pages() -> None:
-    """A walk goes on until a page reaches what was read before."""
+    """A walk continues until a page reaches what was read before."""
     created = [day(n) for n in range(100)]
     coverage = Coverage([Span(day(74), None)])
 
@@ -72,7 +72,7 @@ def test_new_jobs_cost_their_pages() -> None:
 
 
 def test_jobs_created_close_together_end_the_walk_by_their_number() -> None:
-    """Many loaded jobs in a row end a walk also where their times are within the margin."""
+    """Many known jobs in a row end a walk, even if their times are within the margin."""
     created = [EPOCH + timedelta(seconds=n) for n in range(2_000)]
     coverage = Coverage([Span(created[-1], None)])
 
@@ -80,7 +80,7 @@ def test_jobs_created_close_together_end_the_walk_by_their_number() -> None:
 
 
 def test_a_late_job_within_the_margin_is_found() -> None:
-    """A job that turns up late, below newer ones, is on a page that is read."""
+    """A job that appears late, below newer ones, is on a page that is read."""
     created = [EPOCH + timedelta(minutes=n) for n in range(200)]
     loaded = set(created) - {created[150]}
     coverage = Coverage([Span(created[-1], None)])
@@ -91,7 +91,7 @@ def test_a_late_job_within_the_margin_is_found() -> None:
 
 
 def test_an_interrupted_walk_goes_on_where_it_was() -> None:
-    """The next walk reads no page again, and looks for new jobs when the rest is read."""
+    """The next walk reads no page again, and looks for new jobs after the rest is read."""
     created = [day(n) for n in range(100)]
     loaded: set[datetime] = set()
     coverage = Coverage()
@@ -106,7 +106,7 @@ def test_an_interrupted_walk_goes_on_where_it_was() -> None:
 
 
 def test_new_jobs_move_the_place_to_go_on_from() -> None:
-    """After jobs were created the next walk goes on as many jobs further down."""
+    """After jobs were created the next walk continues that many jobs further down."""
     created = [day(n) for n in range(100)]
     loaded: set[datetime] = set()
     coverage = Coverage()
@@ -120,7 +120,7 @@ def test_new_jobs_move_the_place_to_go_on_from() -> None:
 
 
 def test_vanished_jobs_make_the_walk_step_back() -> None:
-    """After jobs vanished above its place the next walk goes back until it has missed none."""
+    """After jobs above its place disappeared the next walk goes back until it has missed none."""
     created = [day(n) for n in range(100)]
     loaded: set[datetime] = set()
     coverage = Coverage()
@@ -158,7 +158,7 @@ def test_walks_that_are_interrupted_and_overtaken_miss_nothing(
     interruptions: list[tuple[int, int, list[int]]],
     is_dense: bool,
 ) -> None:
-    """However often walks break off, and jobs come and go meanwhile, all that are left are read."""
+    """However often walks stop, and jobs come and go meanwhile, all remaining jobs are read."""
     step = timedelta(seconds=1) if is_dense else timedelta(days=1)
     created = [EPOCH + step * n for n in range(jobs)]
     loaded: set[datetime] = set()

@@ -102,8 +102,8 @@ def _lines(metric: Metric) -> Iterator[str]:
     yield f"# HELP {name} {metric.help}\n"
     yield f"# TYPE {name} gauge\n"
     for value, labels in metric.samples:
-        told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{told}}} {value}\n" if told else f"{name} {value}\n"
+        text = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        yield f"{name}{{{text}}} {value}\n" if text else f"{name} {value}\n"
 
 
 def _escaped(text: str) -> str:

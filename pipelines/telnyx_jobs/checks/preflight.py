@@ -1,4 +1,4 @@
-"""What a sync needs, looked at before anything is written: a look writes nothing itself.
+"""What a sync needs, checked before anything is written. A check writes nothing itself.
 
 Key, API, clock, folder, disk, file, lock and versions: one finding each, whatever the others say.
 """
@@ -33,21 +33,21 @@ DISTRIBUTION = "telnyx-jobs"
 CLOCK_SECONDS = 60.0
 """How far this machine's clock may be from the API's."""
 SMALLEST_FREE_BYTES = 100_000_000
-"""Free disk that a sync of a small file, or of none yet, is to find."""
+"""Free disk that a sync of a small or a new file needs."""
 _NO_KEY = "none"
-"""Sent where there is no key: the API's refusal shows that it is there."""
+"""Sent without a key: the API's refusal shows that it answers."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found: `told` says it, or what failed and what to do.
+    """What one check found: `message` says it, or what failed and what to do.
 
-    `exit_code` is 0 where all is well, else a code of the contract, and None where nothing can be
-    said.
+    `exit_code` is 0 if nothing is wrong, a code of the contract if something is, and None if that
+    is unknown.
     """
 
     name: str
-    told: str
+    message: str
     exit_code: int | None = 0
 
     @property
@@ -59,7 +59,7 @@ class Finding:
 
 
 def check(settings: Settings, destination: Destination) -> list[Finding]:
-    """All findings. Without a key in the settings one is looked for; the API is asked once."""
+    """All findings. Without a key in the settings it is looked up; sends one request to the API."""
     answer = _ask(settings)
     place = destination.place
     looks: dict[str, Callable[[], str]] = {
@@ -76,7 +76,7 @@ def check(settings: Settings, destination: Destination) -> list[Finding]:
 
 
 def first_failure(findings: list[Finding]) -> int:
-    """The exit code of the first finding that failed; 0 when none did."""
+    """The exit code of the first finding that failed; 0 if none did."""
     return next((finding.exit_code for finding in findings if finding.exit_code), 0)
 
 
@@ -94,12 +94,12 @@ def _found(name: str, look: Callable[[], str]) -> Finding:
     except TelnyxJobsError as error:
         return Finding(name, str(error), error.exit_code)
     except OSError as error:
-        told = f"{error.filename} cannot be looked at ({error.strerror}): check the permissions"
-        return Finding(name, told, CannotWrite.exit_code)
+        text = f"{error.filename} cannot be looked at ({error.strerror}): check the permissions"
+        return Finding(name, text, CannotWrite.exit_code)
 
 
 class _Answer(NamedTuple):
-    """What came of the request."""
+    """The result of the request."""
 
     no_key: TelnyxJobsError | None
     failure: TelnyxJobsError | None
@@ -148,11 +148,11 @@ def _api(answer: _Answer, base_url: str) -> str:
 def _clock(answer: _Answer) -> str:
     ahead = answer.clock_ahead_seconds
     if ahead is None:
-        raise NotLookedAt("the API told no time to compare with")
-    told = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API's"
+        raise NotLookedAt("the API sent no time to compare with")
+    text = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API's"
     if abs(ahead) > CLOCK_SECONDS:
-        raise BadConfiguration(f"{told}: set this machine's clock")
-    return told
+        raise BadConfiguration(f"{text}: set this machine's clock")
+    return text
 
 
 def _folder(place: Place) -> str:
@@ -162,7 +162,7 @@ def _folder(place: Place) -> str:
         if each.exists() and not os.access(each, os.R_OK | os.W_OK | _search(each)):
             raise CannotWrite(f"{each} cannot be written: check its permissions")
     if not nearest.is_dir() or (place.state.exists() and not place.state.is_dir()):
-        raise CannotWrite(f"{nearest} is no folder: move it away, or give another --database")
+        raise CannotWrite(f"{nearest} is not a folder: move it away, or give another --database")
     # a sync sets the folder's mode, which only its owner may
     if place.state.exists() and os.geteuid() not in (0, place.state.stat().st_uid):
         raise CannotWrite(f"{place.state} belongs to another user: run as that user")
@@ -174,10 +174,10 @@ def _disk(place: Place) -> str:
     free = found.f_bavail * found.f_frsize
     size = place.database.stat().st_size if place.database.exists() else 0
     needed = max(2 * size, SMALLEST_FREE_BYTES)
-    told = f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed"
+    text = f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed"
     if free < needed:
-        raise CannotWrite(f"{told}: free disk space, or give another --database")
-    return told
+        raise CannotWrite(f"{text}: free disk space, or give another --database")
+    return text
 
 
 def _lock(place: Place) -> str:
@@ -203,7 +203,7 @@ def _versions() -> str:
     if not SpecifierSet(python).contains(python_version(), prereleases=True):
         wrong.insert(0, f"Python {python_version()}, not {python}")
     if wrong:
-        raise BadConfiguration(f"{'; '.join(wrong)}: install {DISTRIBUTION} anew")
+        raise BadConfiguration(f"{'; '.join(wrong)}: install {DISTRIBUTION} again")
     found = versions()
     shown = (DISTRIBUTION, "Python", "dlt", "duckdb", "httpx", "pyarrow")
     return ", ".join(f"{name} {found[name]}" for name in shown)
@@ -234,7 +234,7 @@ def _version(name: str) -> str:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or the nearest existing one above it."""
     return folder if folder.exists() else _nearest(folder.parent)
 
 

@@ -1,4 +1,4 @@
-"""How fresh the published data is, and how the last run ended. Asks no API."""
+"""How fresh the published data is, and how the last run ended. Sends no request."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ class Status:
     open_jobs: int | None
     overdue_jobs: int | None
     pending_pages: int
-    """Pages that a stopped run has read and the next one will publish without asking again."""
+    """Pages that a stopped run read and the next one publishes without another request."""
     last_run: dict[str, Any] | None
     """The newest line of `runs.jsonl`: the last run that began, failed or not."""
 

@@ -1,4 +1,4 @@
-"""Whether the published data still says what the API says: tests, totals and a sample of jobs."""
+"""Whether the published data still equals the API's: tests, totals and a sample of jobs."""
 
 import json
 import random
@@ -20,13 +20,13 @@ from telnyx_jobs.source.loaded import as_text
 from telnyx_jobs.source.state import kept_state
 
 SAMPLE = 25
-"""Jobs that are retrieved and compared, or all of them when there are fewer."""
+"""How many jobs are retrieved and compared; all of them if there are fewer."""
 _OURS = {"observed_at", "missing_since", ROW_HASH, MARKER}
-"""Columns that the API says nothing of."""
+"""Columns that do not come from the API."""
 
 
 class Difference(NamedTuple):
-    """One thing on which file and API do not agree."""
+    """One field in which file and API differ."""
 
     subject: str
     field: str
@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 def verify(settings: Settings, destination: Destination, report: Report) -> list[Difference]:
-    """All differences found; none when the data is right. Raises as the client does."""
+    """All differences found; none if the data is right. Raises as the client does."""
     with destination.reading() as reader:
         if reader is None:
             raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
@@ -91,7 +91,7 @@ def _jobs(reader: Reader, client: Client, report: Report) -> Iterator[Difference
 
 
 def _differences(reader: Reader, record: Record) -> Iterator[Difference]:
-    """Field by field, what the file and the API say of one job."""
+    """Field by field, the values of one job in the file and in the API."""
     at_api = job_tables([Observed(record, "", datetime.now(UTC))])
     for table in (JOBS, *CHILDREN):
         columns = [column for column in table.column_names if column not in _OURS]

@@ -50,8 +50,8 @@ def check(
         found = run_check(settings, destination_for(settings))
     code = first_failure(found)
     if json:
-        told = {"exit_code": code, "checks": [each.as_json() for each in found]}
-        print(dumps(told | {"versions": versions()}))
+        printed = {"exit_code": code, "checks": [each.as_json() for each in found]}
+        print(dumps(printed | {"versions": versions()}))
     else:
         print(checked(found))
     if code:

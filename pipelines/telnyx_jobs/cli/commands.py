@@ -13,7 +13,7 @@ from telnyx_jobs.cli import options
 from telnyx_jobs.cli.checks import check, status, verify
 from telnyx_jobs.cli.examples import examples
 from telnyx_jobs.cli.parsing import ConfiguredCommand, unknown_settings
-from telnyx_jobs.cli.process import run_and_exit, tell
+from telnyx_jobs.cli.process import print_line, run_and_exit
 from telnyx_jobs.cli.questions import query
 from telnyx_jobs.cli.results import export, report
 from telnyx_jobs.cli.startup import prepare_process
@@ -54,7 +54,7 @@ def _root(
 ) -> None:
     group: Any = context.command
     for warning in unknown_settings(group.commands):
-        tell("warning", "warning", warning)
+        print_line("warning", "warning", warning)
 
 
 def fake_api(port: options.Port = 0, seed: options.Seed = 0) -> None:

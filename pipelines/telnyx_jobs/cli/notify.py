@@ -1,15 +1,15 @@
-"""Who else is told of a sync: a webhook of failures, a ping address of each beginning and end.
+"""Who is notified of a sync: a webhook of failures, a ping address of each start and end.
 
-The webhook gets one JSON object by POST, with a `text` as Slack and its like show it, when a run
-fails and when it meets failures that no run has seen before. The ping address is a heartbeat as
-https://healthchecks.io/docs/http_api/ has it: `URL/start` when the run has the lock, `URL` when it
-is done, `URL/<exit code>` when it failed; the body is the run's id.
+The webhook gets one JSON object by POST, with a `text` that Slack and similar services show, if a
+run fails or meets failures that no run has seen before. The ping address is a heartbeat as in
+https://healthchecks.io/docs/http_api/: `URL/start` once the run has the lock, `URL` at the end,
+`URL/<exit code>` if it failed; the body is the run's id.
 
-A run that ends with 75 is to be tried again, as a schedule does by itself: the webhook is not told,
-and the ping address only when something was published. One that is stopped by a signal has failed.
+Exit code 75 means "retry later", which a schedule does by itself: the webhook gets nothing, and the
+ping address only a run that published something. A run that a signal stopped has failed.
 
-Both addresses are secrets, and neither is ever in a message here. That one cannot be told changes
-nothing for the run.
+Both addresses are secrets, and no message here contains one. If an address does not answer, the run
+is not affected.
 """
 
 import json
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 ATTEMPT_SECONDS = 5.0
-"""How long one step of an attempt may take, such as to connect."""
+"""How long one step of an attempt may take, such as the connection."""
 PATIENCE_SECONDS = 15.0
-"""How long a run that is over waits for its messages to arrive."""
+"""How long a finished run waits for its messages to arrive."""
 SHOWN_FAILURES = 5
 _GAP = "\u200b"
 """A space of no width."""
 _NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,}[0-9]|[0-9]{7,}")
-"""What may be a phone number, in any text that comes from the API."""
+"""What may be a phone number, in any text from the API."""
 
 
 class Notifier:
-    """Tells of one run. Without addresses it tells nobody."""
+    """Reports one run. Without addresses it sends nothing."""
 
     def __init__(self) -> None:
         self._webhook: str | None = None
@@ -51,12 +51,12 @@ class Notifier:
         self._deliveries: list[_Delivery] = []
 
     def address(self, webhook: str | None, ping: str | None) -> None:
-        """Tell these from now on, where they can be used."""
+        """Notify these from now on, if they can be used."""
         self._webhook = webhook
         self._ping = ping
 
     def follow(self, summary: "Summary", *, is_first: bool) -> None:
-        """The run to tell of. All failures of the first one into a file are new, so it names none.
+        """The run to report. All failures of the first run of a file are new, so it names none.
 
         Raises BadConfiguration for an address that cannot be used.
         """
@@ -74,7 +74,7 @@ class Notifier:
         self._send_ping("start")
 
     def ended(self, exit_code: int, error: str | None, *, is_stopped: bool = False) -> None:
-        """The run is over. Returns at once; what a second call says is not told."""
+        """The run is over. Returns at once; a second call sends nothing."""
         if self._is_over:
             return
         self._is_over = True
@@ -90,13 +90,13 @@ class Notifier:
             self._send("webhook", self._webhook, "", json.dumps(message), "application/json")
 
     def wait(self) -> list[str]:
-        """Warnings about what did not arrive, once all has or the patience is at an end."""
+        """Warnings about messages that did not arrive, after all did or the time is over."""
         ends = time.monotonic() + PATIENCE_SECONDS
         for delivery in self._deliveries:
             delivery.join(max(0.0, ends - time.monotonic()))
         failures = {each.option: each.failure for each in self._deliveries if each.failure}
         return [
-            f"the {option} could not be told ({failure}), which changes nothing for the run: "
+            f"the {option} did not accept the message ({failure}), the run is not affected: "
             f"check --{option}"
             for option, failure in failures.items()
         ]
@@ -119,7 +119,7 @@ class Notifier:
         delivery.start()
 
     def _message(self, exit_code: int, error: str | None, has_failed: bool) -> dict[str, Any]:
-        """What the webhook gets; its text is empty when there is nothing to tell."""
+        """What the webhook gets; without news its text is empty."""
         summary = self._summary
         new_failures = [
             {name: value and _without_numbers(value) for name, value in pair.items()}
@@ -130,7 +130,7 @@ class Notifier:
         if has_failed:
             lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {_quoted(error)}")
         if new_failures:
-            lines.append(_told(new_failures, self._is_first))
+            lines.append(_new_kinds(new_failures, self._is_first))
         return {
             "text": "\n".join(lines),
             "run_id": summary and summary.run_id,
@@ -143,7 +143,7 @@ class Notifier:
 
 
 class _Delivery(threading.Thread):
-    """A message on its way, after those before it; `failure` says why it has not arrived."""
+    """A message being sent, after those before it; `failure` says why it has not arrived."""
 
     def __init__(
         self,
@@ -205,15 +205,15 @@ def _delivered(url: "httpx.URL", content: bytes, content_type: str) -> str | Non
 
 
 def _is_passing(outcome: int | str) -> bool:
-    """Whether a further attempt may fare better."""
+    """Whether a retry may succeed."""
     return isinstance(outcome, str) or outcome == 429 or outcome >= 500
 
 
-def _told(new_failures: list[dict[str, str | None]], is_first: bool) -> str:
+def _new_kinds(new_failures: list[dict[str, str | None]], is_first: bool) -> str:
     count = len(new_failures)
     kinds = "1 kind" if count == 1 else f"{count:,} kinds"
     if is_first:
-        return f"telnyx-jobs: first sync, with {kinds} of failure; from now on new ones are told"
+        return f"telnyx-jobs: first sync, with {kinds} of failure; later syncs report new ones"
     shown = [
         _quoted(
             f"{pair['error_code'] or 'no code'} at {pair['error_pointer_pattern'] or 'no pointer'}"

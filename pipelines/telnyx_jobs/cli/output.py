@@ -20,7 +20,7 @@ def synced(summary: "Summary") -> str:
     lines = [
         f"Published {summary.database}",
         f"  jobs      {summary.jobs_changed:,} new or changed, {summary.open_jobs:,} open, "
-        f"{summary.missing_jobs:,} no longer shown by the API",
+        f"{summary.missing_jobs:,} no longer returned by the API",
         f"  rows      {written or 'nothing had changed'}",
         f"  requests  {summary.requests:,} ({summary.pages:,} pages, "
         f"{summary.jobs_retrieved:,} jobs one by one, {summary.retries:,} retries), "
@@ -45,7 +45,7 @@ def synced(summary: "Summary") -> str:
 
 def checked(findings: Sequence["Finding"]) -> str:
     """One line for each finding."""
-    return "\n".join(f"{found.state:<8} {found.name:<9} {found.told}" for found in findings)
+    return "\n".join(f"{found.state:<8} {found.name:<9} {found.message}" for found in findings)
 
 
 def exported_to(exported: "Exported", place: str) -> str:
@@ -68,7 +68,7 @@ def exported_to(exported: "Exported", place: str) -> str:
 def standing(found: "Status") -> str:
     """The status for a person."""
     if found.published_at is None:
-        lines = [f"{found.database} is not there yet: run sync"]
+        lines = [f"{found.database} does not exist yet: run sync"]
     else:
         at = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
         lines = [

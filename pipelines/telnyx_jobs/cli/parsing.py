@@ -42,7 +42,7 @@ class ConfiguredCommand(TyperCommand):
         return rest
 
     def _from_file(self) -> dict[str, Any]:
-        """Options by their names, as they would stand in the environment."""
+        """Options by their names, as the environment would have them."""
         section = configuration().get(CONFIG_SECTION, {})
         if not isinstance(section, dict):
             raise BadConfiguration(
@@ -88,7 +88,7 @@ def _warning(name: str, place: str, known: set[str]) -> str:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Several values stand in a list, or in a text as the environment has them."""
+    """Several values, from a list or from a text as the environment has it."""
     return [_as_text(each) for each in value] if isinstance(value, list) else str(value).split()
 
 
@@ -101,7 +101,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _name_source(wrong: Any) -> None:
-    """Have the message blame where the value stands, and not the flag."""
+    """Let the message name the source of the value instead of the flag."""
     context, option = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
     if not (context and option and hasattr(wrong, "param_hint")):
         return

@@ -1,4 +1,4 @@
-"""How a command ends: signals, the line that tells a failure, who else is told, the exit code."""
+"""How a command ends: signals, the line that reports a failure, notifications, the exit code."""
 
 import logging
 import os
@@ -27,11 +27,11 @@ from telnyx_jobs.errors import (
 
 INTERRUPTED = 130
 STOP_SECONDS = 3.0
-"""How long a run that is told to stop may take to close what it has open."""
+"""How long a stopped run may take to close what is open."""
 
 
 class _Outcome(NamedTuple):
-    """The exit code, and what failed where that is still to be told."""
+    """The exit code, and the failure if it is not reported yet."""
 
     code: int
     failure: str | None = None
@@ -40,7 +40,7 @@ class _Outcome(NamedTuple):
 def run_and_exit(app: typer.Typer) -> NoReturn:
     """Run the command of `sys.argv`, and exit with a code of the contract.
 
-    The command finds the notifier of its run in the `obj` of its context, and tells it the
+    The command finds the notifier of its run in the `obj` of its context, and gives it the
     addresses once it has read its options.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -54,17 +54,17 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
     signal.signal(signal.SIGINT, stopped)
     outcome = _run(app, arguments, notifier, is_debug)
     outcome = _lost_output() or outcome
-    # a signal ends only the waiting: what became of the run stands
+    # a signal ends only the waiting: the outcome of the run stays
     with suppress(Stopped):
         notifier.ended(*outcome)
         for warning in notifier.wait():
-            tell("warning", "warning", warning)
+            print_line("warning", "warning", warning)
     if outcome.failure:
-        _tell_failure(outcome)
+        _print_failure(outcome)
     with suppress(OSError):
         sys.stderr.flush()
-    # everything is closed by now; an orderly exit would wait for threads that a signal has left
-    # at work, and let DuckDB's binding print the references it finds in a broken-off run
+    # everything is closed by now; a normal exit would wait for threads that still run after a
+    # signal, and DuckDB's binding would print the references that a stopped run leaves
     os._exit(outcome.code)
 
 
@@ -79,13 +79,13 @@ def _run(
     except typer.Exit as ended:
         return _Outcome(ended.exit_code)
     except typer.TyperException as wrong:
-        # without arguments the help is all there is to say
+        # without arguments the help is the whole answer
         message = wrong.format_message().rstrip(".")
         return _Outcome(_usage_code(wrong), message and f"{message}.{_help_hint(wrong)}")
     except Stopped as stop:
         return _Outcome(stop.exit_code, str(stop))
     except SystemExit:
-        # from typer or rich, when who reads the output has gone away: no failure
+        # from typer or rich, if the reader of the output closed it: not a failure
         return _Outcome(0)
     except Exception as error:
         if is_debug:
@@ -99,29 +99,29 @@ def _run(
 def _stop(number: signal.Signals, notifier: Notifier) -> Stopped:
     """The exception that ends the run; in a few seconds the process ends in any case."""
     code = INTERRUPTED if number == signal.SIGINT else TryAgainLater.exit_code
-    message = f"stopped by {number.name}: the published file is whole, run again to go on"
+    message = f"stopped by {number.name}: the published file is whole, run again to continue"
     notifier.ended(code, message, is_stopped=True)
 
     def end() -> None:
-        _tell_failure(_Outcome(code, message))
+        _print_failure(_Outcome(code, message))
         os._exit(code)
 
-    # neither a load at work in another thread nor code that swallows errors can hold this up; what
-    # is left behind then the next run removes
+    # neither a load in another thread nor code that swallows errors can delay this; the next run
+    # deletes what is left
     ending = threading.Timer(STOP_SECONDS, end)
     ending.daemon = True
     ending.start()
-    # what is broken off now has nothing more to tell
+    # what stops now has nothing more to report
     logging.disable()
     return Stopped(message, code)
 
 
 def _lost_output() -> _Outcome | None:
-    """Write out what is printed; gives the failure where it is lost."""
+    """Flush stdout; returns the failure if output is lost."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # who reads it has gone away, as `head` does once it has seen enough
+        # the reader closed it, as `head` does after some lines
         return None
     except OSError as error:
         reason = f"the output cannot be written ({error.strerror}): free disk space"
@@ -129,12 +129,12 @@ def _lost_output() -> _Outcome | None:
     return None
 
 
-def _tell_failure(outcome: _Outcome) -> None:
+def _print_failure(outcome: _Outcome) -> None:
     """The failure in one line on stderr."""
-    tell("failed", "error", outcome.failure or "", exit_code=outcome.code)
+    print_line("failed", "error", outcome.failure or "", exit_code=outcome.code)
 
 
-def tell(event: str, level: str, message: str, **fields: object) -> None:
+def print_line(event: str, level: str, message: str, **fields: object) -> None:
     """One line on stderr."""
     message = " ".join(message.split())
     if sys.stderr.isatty():
@@ -144,7 +144,7 @@ def tell(event: str, level: str, message: str, **fields: object) -> None:
 
 
 def _usage_code(wrong: Any) -> int:
-    """2 for a wrong argument, 78 when the value came from the environment or a file."""
+    """2 for a wrong argument, 78 if the value came from the environment or a file."""
     context, parameter = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
     if context and parameter:
         source = context.get_parameter_source(parameter.name)

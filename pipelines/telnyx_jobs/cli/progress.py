@@ -57,7 +57,7 @@ def reporting(run_id: str, *, quiet: bool) -> Iterator[Report]:
 
 
 def json_line(event: str, level: str, **fields: object) -> None:
-    """One log line on stderr; that nobody reads it is no failure."""
+    """One log line on stderr. Ignores a closed pipe."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with suppress(OSError):
         print(json.dumps({"ts": at, "level": level, "event": event, **fields}), file=sys.stderr)

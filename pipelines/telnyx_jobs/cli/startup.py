@@ -24,20 +24,20 @@ def prepare_process() -> None:
 
 
 def make_lean() -> None:
-    """Settings of this process. Call it before pyarrow is imported.
+    """Faster and smaller syncs. Call it before pyarrow is imported.
 
-    A sync creates no reference cycles in number, and looking for them takes 0.3 s. pyarrow's own
-    allocator keeps 60 MB of what is freed, the system's does not.
+    A sync creates few reference cycles, and looking for them takes 0.3 s. pyarrow's own allocator
+    keeps 60 MB of freed memory, the system's does not.
     """
     gc.disable()
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def import_without_extras() -> None:
-    """Import pyarrow and httpx without what they use only where it is there.
+    """Import pyarrow and httpx without the packages that they import if installed.
 
-    pandas and numpy, which no sync needs, and httpx's command line: together half a second and
-    50 MB. Each looks once, and never again.
+    These are pandas and numpy, which no sync needs, and httpx's command line: together 0.5 s and
+    50 MB. Each is looked for once.
     """
     hidden = _Hidden("pandas", "numpy", "httpx._main")
     sys.meta_path.insert(0, hidden)

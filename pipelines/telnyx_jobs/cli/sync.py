@@ -96,11 +96,11 @@ def sync(
         with access_to(base_url, report, demo=demo) as access:
             settings = replace(settings, base_url=access.base_url, api_key=access.key)
             if dry_run:
-                told, as_json = _planned(settings, target, report)
+                text, as_json = _planned(settings, target, report)
             else:
                 run_sync(settings, target, summary, report, notifier.started)
-                told, as_json = synced(summary), summary.as_json()
-    print(dumps(as_json) if json else told)
+                text, as_json = synced(summary), summary.as_json()
+    print(dumps(as_json) if json else text)
 
 
 def _planned(
@@ -110,8 +110,8 @@ def _planned(
     from telnyx_jobs.run.dry_run import plan
 
     planned = plan(settings, destination, report)
-    told = (
-        f"A sync would ask for {planned.list_pages:,} list pages and {planned.retrieves:,} jobs "
+    text = (
+        f"A sync would request {planned.list_pages:,} list pages and {planned.retrieves:,} jobs "
         f"one by one: {planned.requests:,} requests. Nothing was written."
     )
-    return told, planned.as_json()
+    return text, planned.as_json()

@@ -1,4 +1,4 @@
-"""What a sync needs of the place it goes into, whatever that is."""
+"""What a sync needs from its destination."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,21 +9,21 @@ from telnyx_jobs.source.loaded import Loaded
 
 
 class NotLookedAt(Exception):
-    """Nothing can be said: something else is in the way, which the message names."""
+    """A check that another problem prevents; the message names it."""
 
 
 class Reader(Protocol):
-    """What is published now, for those who only look."""
+    """What is published now, for readers."""
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query in the plain SQL that all destinations share, times in UTC."""
 
     def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Offending rows, five at most, of each data test that finds any."""
+        """Wrong rows, five at most, of each data test that finds any."""
 
 
 class Destination(Protocol):
-    """What one sync goes into. `open` to `publish` may be repeated, once for each package."""
+    """The destination of one sync. `open` to `publish` may be repeated, once for each package."""
 
     place: Place
     """The local folder of the run."""
@@ -46,13 +46,13 @@ class Destination(Protocol):
         """What is loaded already."""
 
     def load(self, source: Any) -> None:
-        """Load one package of the dlt source. Raises what made dlt fail."""
+        """Load one package of the dlt source. Raises the error that made dlt fail."""
 
     def finish(self) -> None:
-        """Create the views and test the data. Raises Bug when a data test finds rows."""
+        """Create the views and test the data. Raises Bug if a data test finds rows."""
 
     def publish(self, run: Mapping[str, Any]) -> None:
-        """Let readers see all of it at once, with the run as a row of `sync_runs`."""
+        """Publish everything at once, with the run as a row of `sync_runs`."""
 
     def discard(self) -> None:
         """Delete what is not published."""
@@ -63,8 +63,8 @@ class Destination(Protocol):
     def look(self) -> str:
         """What is published, in a few words.
 
-        Raises TelnyxJobsError when a sync could not go on from it, and NotLookedAt.
+        Raises TelnyxJobsError if a sync cannot continue from it, and NotLookedAt.
         """
 
     def errors(self) -> AbstractContextManager[None]:
-        """Raises what goes wrong in there as a TelnyxJobsError."""
+        """Raises the destination's errors as TelnyxJobsError."""

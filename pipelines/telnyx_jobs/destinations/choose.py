@@ -1,4 +1,4 @@
-"""Which destination the settings name: the only place that asks."""
+"""The destination that the settings name: no other module asks for it."""
 
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report, nothing

@@ -1,4 +1,4 @@
-"""A connection to a warehouse by dlt's SQL client: names, queries, lock, and what goes wrong."""
+"""A connection to a warehouse by dlt's SQL client: names, queries, lock, and errors."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ _SECRET = re.compile("password|secret|token|key")
 
 
 class Connection:
-    """A connection of our own, beside those that dlt loads by. `name` is dlt's of the warehouse."""
+    """Our own connection, beside those of dlt's loads. `name` is dlt's name of the warehouse."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Connection:
             client.close_connection()
 
     def lock(self) -> None:
-        """Keep syncs from other machines out: two would mix what they stage. PostgreSQL only."""
+        """Block syncs of other machines: two would mix what they stage. PostgreSQL only."""
         if self.name != "postgres":
             return
         self.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
@@ -72,11 +72,11 @@ class Connection:
     # names
 
     def named(self, schema: str, table: str) -> str:
-        """What a table or view of the schema is called there, quoted."""
+        """The quoted name of a table or view of the schema."""
         return qualified(self.client, schema, table)
 
     def staged(self, table: str) -> str:
-        """What the table is called that dlt stages rows of this one in."""
+        """The name of the table in which dlt stages the rows of this one."""
         return self.named(self.client.staging_dataset_name, table)
 
     def columns(self, table: Table) -> str:
@@ -89,7 +89,7 @@ class Connection:
         return self.client.execute_sql(sql, *parameters)
 
     def execute_as_one(self, statements: Iterable[str]) -> None:
-        """Statements that create things, in one transaction where the warehouse has such."""
+        """Run statements that create things, in one transaction if the warehouse has them."""
         is_one = self.client.capabilities.supports_ddl_transactions
         with self.client.begin_transaction() if is_one else nullcontext():
             for statement in statements:
@@ -124,7 +124,7 @@ class Connection:
             self.client.truncate_tables(*tables)
 
     def _set_time_zone(self) -> None:
-        """Anew after each error, which resets the session in dlt's client."""
+        """Set it again after each error, which resets the session in dlt's client."""
         if self.name == "postgres":
             # Python has no time before the year 1, where some zones are by then
             self.execute("set time zone 'UTC'")
@@ -133,9 +133,9 @@ class Connection:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Tells what dlt and the warehouse raise in one line, without credentials."""
+        """Reports errors of dlt and the warehouse in one line, without credentials."""
         log = logging.getLogger("dlt")
-        # each failure is told once, and here
+        # each failure is reported once, here
         log.addFilter(_is_no_record)
         try:
             yield
@@ -154,7 +154,7 @@ class Connection:
             if not self._is_of_warehouse(error):
                 raise
             raise CannotWrite(
-                f"{self.name} cannot be reached or refuses ({self._told(error)}): check that it "
+                f"{self.name} cannot be reached or refuses ({self._reason(error)}): check that it "
                 "runs, its credentials and their rights"
             ) from error
         finally:
@@ -164,7 +164,7 @@ class Connection:
         driver = getattr(self._closed_client, "dbapi", None)
         return isinstance(error, (DestinationException, getattr(driver, "Error", TryAgainLater)))
 
-    def _told(self, error: BaseException) -> str:
+    def _reason(self, error: BaseException) -> str:
         """The reason in the driver's words, on one line."""
         inner = getattr(error, "inner_exc", None) or getattr(error, "dbapi_exception", None)
         while inner is not None and hasattr(inner, "dbapi_exception"):

@@ -26,7 +26,7 @@ def pipeline_into(destination: Any, work: Path, dataset: str = RAW_SCHEMA) -> An
 
 @contextmanager
 def failures_raised() -> Iterator[None]:
-    """Raises what made dlt's step fail, and keeps dlt from logging it as well."""
+    """Raises what made dlt's step fail, and stops dlt from logging it too."""
     from dlt.pipeline.exceptions import PipelineStepFailed
 
     try:
@@ -37,7 +37,7 @@ def failures_raised() -> Iterator[None]:
 
 
 def _cause(failed: BaseException) -> BaseException:
-    """What made dlt's step fail: an error of ours where there is one."""
+    """What made dlt's step fail: an error of ours, if one exists."""
     cause: BaseException | None = failed
     innermost = failed
     while cause is not None:

@@ -1,4 +1,4 @@
-"""Connections to a DuckDB file, and what goes wrong with them or with the disk below."""
+"""Connections to a DuckDB file, and errors of the file or of the disk."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from telnyx_jobs.text import reason_of
 from telnyx_jobs.views.files import data_test_texts
 
 _DAMAGED = "Corrupt database file|Could not read enough bytes"
-"""What DuckDB says of a file that is not as it was written, in errors of several classes."""
+"""DuckDB's text for a damaged file, in errors of several classes."""
 _UNWRITABLE = "Could not write|No space left"
-"""What it says when the disk is full: a commit or a checkpoint fails with another class too."""
+"""Its text for a full disk: a commit or a checkpoint fails with another class too."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -47,7 +47,7 @@ class FileReader:
 
 
 def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
-    """Offending rows, five at most, of each data test in `sql/tests` that finds any."""
+    """Wrong rows, five at most, of each data test in `sql/tests` that finds any."""
     failed = {}
     for name, sql in data_test_texts().items():
         try:
@@ -61,7 +61,7 @@ def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[
 
 
 def lift_memory_limit(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let DuckDB use what the machine has, for the rare job that does not fit otherwise."""
+    """Let DuckDB use the machine's memory, for the rare job that does not fit otherwise."""
     connection.execute("reset memory_limit")
 
 
@@ -73,7 +73,7 @@ def disk_errors(database: Path) -> Iterator[None]:
     except (OSError, duckdb.Error) as error:
         if isinstance(error, duckdb.Error) and re.search(_DAMAGED, str(error)):
             raise BadConfiguration(
-                f"{database} is damaged ({reason_of(error)}): put it back from a backup, or "
+                f"{database} is damaged ({reason_of(error)}): restore it from a backup, or "
                 "move it away and let a sync fill a new one"
             ) from error
         is_disk = isinstance(error, OSError | duckdb.IOException)

@@ -1,7 +1,7 @@
 """The DuckDB file as a destination: copied, loaded, tested, and published by rename.
 
-A file is only ever built in the state folder beside the published one, under the same name, since
-DuckDB calls a database after its file. Storage version v1.4.0, so that today's drivers open it.
+A file is always built in the state folder beside the published one, under the same name, because
+DuckDB names a database after its file. Storage version v1.4.0, so today's drivers open it.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.text import reason_of
 
 _BUILD_MEMORY = "96MiB"
-"""What DuckDB may hold in memory of a build; beyond it, it writes to a folder beside the build."""
+"""Memory that DuckDB may use for a build; beyond it, it writes to a folder beside the build."""
 _FICLONE = 0x40049409
 """Linux's request to share a file's blocks instead of copying them."""
 WRITER_SECONDS = 5.0
@@ -48,7 +48,7 @@ WRITER_SECONDS = 5.0
 
 
 class DuckDBFile:
-    """The published file, and the build that takes its place. A `Destination`."""
+    """The published file, and the build that replaces it. A `Destination`."""
 
     def __init__(self, database: Path, report: Report = nothing, *, file_mode: int = 0o444) -> None:
         self.place = Place(database.absolute())
@@ -70,7 +70,7 @@ class DuckDBFile:
     def open(self) -> None:
         """Copy the published file, or begin an empty one, and connect to it.
 
-        Raises TryAgainLater when somebody else has the file open for writing.
+        Raises TryAgainLater if somebody else has the file open for writing.
         """
         self.discard()
         self.place.work.mkdir(mode=0o700)
@@ -111,7 +111,7 @@ class DuckDBFile:
             with failures_raised():
                 pipeline.run(source)
         except duckdb.OutOfMemoryException:
-            # a job of many megabytes, say; dlt goes on with what is not loaded yet
+            # such as a job of many megabytes; dlt continues with what is not loaded yet
             lift_memory_limit(self.connection)
             with failures_raised():
                 pipeline.load()
@@ -126,7 +126,7 @@ class DuckDBFile:
             )
 
     def publish(self, run: Mapping[str, Any]) -> None:
-        """Let the build take the published file's place, whole."""
+        """Replace the published file by the build."""
         insert_run(self.connection, run)
         self.connection.execute("checkpoint")
         self.close()
@@ -136,7 +136,7 @@ class DuckDBFile:
             self._flushed.result()
         sync_to_disk(build)
         build.chmod(self._file_mode)
-        # once more: a WAL that somebody has left meanwhile would keep every reader out
+        # once more: a WAL that somebody left meanwhile would block every reader
         self._set_foreign_wal_aside()
         build.replace(self.place.database)
         sync_to_disk(self.place.database.parent)
@@ -147,13 +147,13 @@ class DuckDBFile:
             self._connection = None
 
     def discard(self) -> None:
-        """Close and delete what exists of a build, and all that was needed for it."""
+        """Close and delete a build, and everything it needed."""
         self.close()
         shutil.rmtree(self.place.work, ignore_errors=True)
 
     @contextmanager
     def reading(self) -> Iterator[FileReader | None]:
-        """The published file. Raises BadConfiguration when it is not a DuckDB file."""
+        """The published file. Raises BadConfiguration if it is not a DuckDB file."""
         if not self.is_published():
             yield None
             return
@@ -182,7 +182,7 @@ class DuckDBFile:
                 return f"{path} is a DuckDB file that no sync has written yet"
             except duckdb.Error as error:
                 raise BadConfiguration(
-                    f"{path} is damaged ({reason_of(error)}): put it back from a backup"
+                    f"{path} is damaged ({reason_of(error)}): restore it from a backup"
                 ) from None
         return (
             f"{path}, synced {rows[0][0]:%Y-%m-%d %H:%M} UTC" if rows else f"{path} holds no sync"
@@ -193,7 +193,7 @@ class DuckDBFile:
 
     @contextmanager
     def _settled(self) -> Iterator[BinaryIO]:
-        """The published file, which nobody writes into, and no WAL of anybody beside it."""
+        """The published file, without a writer, and without a WAL beside it."""
         with self.place.database.open("rb") as published:
             wait_for_writers(published, self.place.database, seconds=WRITER_SECONDS)
             self._set_foreign_wal_aside()
@@ -216,7 +216,7 @@ class DuckDBFile:
 
 
 def _check_name(database: Path) -> None:
-    """Raises BadConfiguration for a file name that no view could be read by."""
+    """Raises BadConfiguration for a file name that makes every view unreadable."""
     if database.stem in (VIEW_SCHEMA, RAW_SCHEMA):
         raise BadConfiguration(
             f"a file called {database.name} cannot be queried, since DuckDB would take "
@@ -229,7 +229,7 @@ def wal_of(path: Path) -> Path:
 
 
 def wait_for_writers(published: BinaryIO, path: Path, *, seconds: float) -> None:
-    """Returns when nobody writes into the file; until it is closed nobody can begin to.
+    """Wait until nobody writes into the file; until it is closed nobody can begin to.
 
     The lock is DuckDB's own, shared with those that read. Raises TryAgainLater.
     """

@@ -36,7 +36,7 @@ def create_empty(path: Path) -> None:
 def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Add each raw table and column that is missing, as in a new file or one of an older version.
 
-    Raises BadConfiguration for a file that a newer version has published.
+    Raises BadConfiguration for a file that a newer version published.
     """
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
     for table in TABLES:
@@ -55,7 +55,7 @@ def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def refuse_newer(version: str | None) -> None:
-    """Raises BadConfiguration when a later version than this one has published last."""
+    """Raises BadConfiguration if a later version than this one published last."""
     try:
         is_newer = version is not None and Version(version) > Version(__version__)
     except InvalidVersion:
@@ -69,7 +69,7 @@ def refuse_newer(version: str | None) -> None:
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:
     """Views and comments onto freshly loaded tables."""
-    # as one transaction, since each of hundreds of comments would be written to disk by itself
+    # one transaction, because each of hundreds of comments would be a write to the disk
     connection.execute("begin")
     connection.execute(f"drop schema if exists {STAGING_SCHEMA} cascade")
     for table in TABLES:
@@ -86,7 +86,7 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def insert_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) -> None:
-    """The run's row, in place of the one that an earlier package of the run has left."""
+    """Add the run's row, instead of the one that an earlier package of the run left."""
     table = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
     connection.execute(f"delete from {table} where run_id = ?", [run["run_id"]])
     columns = ", ".join(f'"{name}"' for name in run)

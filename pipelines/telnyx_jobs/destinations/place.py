@@ -12,7 +12,7 @@ from telnyx_jobs.errors import TryAgainLater
 
 @dataclass(frozen=True)
 class Place:
-    """Where a database lies, and its state folder. A warehouse has a name in place of a file."""
+    """The path of a database, and its state folder. A warehouse has a name instead of a file."""
 
     database: Path
 
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def work(self) -> Path:
-        """All that a run makes and no later one needs: leftovers are deleted with this folder."""
+        """What a run creates and no later one needs: leftovers are deleted with this folder."""
         return self.state / "work"
 
     @property
@@ -48,7 +48,7 @@ class Place:
 
     @property
     def foreign_wal(self) -> Path:
-        """Where a WAL goes that somebody else has left beside the published file."""
+        """The new place of a WAL that somebody else left beside the published file."""
         return self.state / f"foreign-{self.database.name}.wal"
 
     def make(self) -> None:

@@ -1,11 +1,11 @@
-"""A warehouse that dlt knows, in place of the DuckDB file: staged by dlt, then taken over whole.
+"""A warehouse that dlt supports, instead of the DuckDB file: staged by dlt, then taken over whole.
 
 dlt loads a package into its staging dataset, and would merge it from there table by table, each in
-a transaction of its own: whoever reads meanwhile, or whatever a killed run leaves, would disagree.
-So it stages only, and one transaction here takes the package over, tests the data and adds the
-run's row. `_dlt_loads` tells how far a package has come, as dlt means it to: status 0 once staged
-whole, 1 once taken over. One that is staged whole is taken over by the next run at the latest; of
-anything less nothing is left. Where a warehouse has no transactions, taking over again is exact.
+its own transaction: readers meanwhile, and the rows that a killed run leaves, would disagree. So
+dlt only stages, and one transaction here takes the package over, tests the data and adds the run's
+row. `_dlt_loads` records the progress of a package, as dlt documents: status 0 once it is staged
+whole, 1 once it is taken over. A package that is staged whole is taken over by the next run at the
+latest; anything less is deleted. Without transactions, taking over again gives the same rows.
 """
 
 import os
@@ -54,7 +54,7 @@ _JSON_FROM_TEXT = {"snowflake": "parse_json", "bigquery": "parse_json", "redshif
 
 
 class Warehouse:
-    """One warehouse, by the name that dlt has for it. A `Destination`, and its own `Reader`."""
+    """One warehouse, by dlt's name for it. A `Destination`, and its own `Reader`."""
 
     def __init__(self, database: Path, warehouse: str, report: Report = nothing) -> None:
         # what is staged is taken over after dlt's own work is done
@@ -76,7 +76,7 @@ class Warehouse:
         self.place.make()
 
     def open(self) -> None:
-        """Connect, bring tables up to date, and take over what a killed run has staged whole."""
+        """Connect, bring tables up to date, and take over what a killed run staged whole."""
         shutil.rmtree(self.place.work, ignore_errors=True)
         self.place.work.mkdir(mode=0o700)
         self._report("connect", destination=self.warehouse)
@@ -204,7 +204,7 @@ class Warehouse:
         self._transaction = None
 
     def _insert_run(self, run: Mapping[str, Any]) -> None:
-        """The run's row, in place of the one that an earlier package of the run has left."""
+        """Add the run's row, instead of the one that an earlier package of the run left."""
         table = self._connection.named(RAW_SCHEMA, SYNC_RUNS.name)
         execute = self._connection.execute
         execute(f"delete from {table} where run_id = %s", run["run_id"])
@@ -217,7 +217,7 @@ class Warehouse:
         execute(f"insert into {table} ({columns}) {given}", *run.values())
 
     def _taking_over(self, table: Table) -> Iterator[str]:
-        """SQL that replaces rows by the staged ones, and gives the same when run again."""
+        """SQL that replaces rows by the staged ones; running it again changes nothing."""
         target = self._connection.named(RAW_SCHEMA, table.name)
         staged = self._connection.staged(table.name)
         # a part of a key for itself never meets another job's rows: each package observes later
@@ -230,7 +230,7 @@ class Warehouse:
         yield f"insert into {target} ({columns}) select {columns} from {staged}{kept}"
 
     def _drop_package(self) -> None:
-        """Forget what is staged, so that the next run reads it again."""
+        """Delete what is staged, so the next run reads it again."""
         pending = self._pending()
         self._connection.client.rollback_transaction()
         self._transaction = None
@@ -266,7 +266,7 @@ class Warehouse:
         return found == [self._fingerprint()] and self._connection.has(views)
 
     def _create_views(self) -> None:
-        """All views anew, with all comments; as far as the warehouse can in one step."""
+        """Create all views again, with all comments; in one step if the warehouse can."""
         self._connection.create_schema(VIEW_SCHEMA)
         statements = [sql for view in self._statements().values() for sql in view]
         if knows_comments(self._connection.dialect):

@@ -1,7 +1,7 @@
-"""What a sync would ask for: the walk of a sync, with nothing loaded and nothing written.
+"""What a sync would request: the walk of a sync, which loads and writes nothing.
 
-List pages that the walk depends on are read. Whatever is only counted is not asked for: jobs by
-their id, and the pages of a first sync, which reads the list to its end.
+List pages that the walk depends on are read. What is only counted is not requested: jobs by their
+id, and the pages of a first sync, which reads the list to its end.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from telnyx_jobs.source.state import kept_state
 
 @dataclass(frozen=True)
 class Plan:
-    """Requests of a sync that finds the API as it is now."""
+    """Requests of a sync if the API does not change."""
 
     mode: Mode
     list_pages: int

@@ -1,4 +1,4 @@
-"""The key that phone numbers are masked with: kept in the state folder, never in the data."""
+"""The key that masks phone numbers: kept in the state folder, never in the data."""
 
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
@@ -13,7 +13,7 @@ def mask_to_use(place: Place, query: Query) -> Mask:
 
 
 def kept_mask(place: Place, query: Query) -> Mask | None:
-    """The mask of the loaded jobs, if they are masked. Raises BadConfiguration when it is lost."""
+    """The mask of the loaded jobs, if they are masked. Raises BadConfiguration if it is lost."""
     state = kept_state(query)
     if state is None or state.mask is None:
         return None
@@ -21,6 +21,6 @@ def kept_mask(place: Place, query: Query) -> Mask | None:
     if mask is None or mask.fingerprint != state.mask:
         raise BadConfiguration(
             f"the phone numbers of {place.database} are masked, and {place.mask_key} does not "
-            "hold their key: put it back from a backup"
+            "hold their key: restore it from a backup"
         )
     return mask

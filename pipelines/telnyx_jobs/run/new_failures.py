@@ -35,7 +35,7 @@ def new_failures(query: Query, run_id: str, started_at: datetime) -> list[dict[s
     # one that was killed
     since = min(started_at, max((at for _, at in earlier), default=_EVER))
     found = query(_FAILED, [since])
-    # sorted here, since warehouses sort texts each in their own way
+    # sorted here, because each warehouse sorts texts differently
     return [
         {"error_code": code, "error_pointer_pattern": pattern}
         for code, pattern in sorted(found, key=lambda pair: [(text is None, text) for text in pair])

@@ -1,4 +1,4 @@
-"""`runs.jsonl`: one line for each run, failed ones too."""
+"""`runs.jsonl`: one line per run, failed ones too."""
 
 import errno
 import json
@@ -41,7 +41,7 @@ def recorded(destination: Destination, summary: Summary, report: Report) -> Iter
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append the whole line or, on a full disk, nothing of it."""
+    """Append the whole line or, on a full disk, nothing."""
     content = f"{line}\n".encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

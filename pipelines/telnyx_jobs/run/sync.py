@@ -1,8 +1,8 @@
-"""One sync: what is published and the API give the new version of it, published whole.
+"""One sync: the published data and the API's answers become new data, published whole.
 
 1. Take the lock. 2. Open the destination. 3. Load what changed. 4. Views and data tests.
-5. Publish. Whatever breaks before 5 leaves what is published as it was. A long backfill repeats 2
-to 5, so that an interrupted one goes on from where it was.
+5. Publish. A failure before 5 leaves the published data unchanged. A long backfill repeats 2 to 5,
+so an interrupted one continues from there.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def _publish_all(
 ) -> None:
     """Load and publish one package of the extraction after the other.
 
-    Raises RequestBudgetSpent once what was read until then is published.
+    Raises RequestBudgetSpent after publishing what was read until then.
     """
     from telnyx_jobs.source.resource import package_of
 
@@ -102,7 +102,7 @@ def _complete(summary: Summary, destination: Destination, usage: Usage) -> None:
 
 
 def open_client(settings: Settings, report: Report, mask: Mask | None = None) -> Client:
-    """A client for the API of these settings, which masks phone numbers where it has a mask."""
+    """A client for the API of these settings; it masks phone numbers if it has a mask."""
     options: dict[str, Any] = {
         "page_size": settings.page_size,
         "timeout": settings.timeout,

@@ -11,11 +11,11 @@ from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
 
 ASKED = 3
-"""Loaded jobs, the newest ones, that are asked for by id when the list shows none."""
+"""The newest loaded jobs that are requested by id if the list shows none."""
 
 
 class AccountCheck:
-    """Asks once per run. `skip` takes the key for the right one (`--same-account`)."""
+    """Checks once per run. `skip` accepts the key without a check (`--same-account`)."""
 
     def __init__(self, client: Client, loaded: Loaded, *, skip: bool = False) -> None:
         self._client = client
@@ -23,20 +23,20 @@ class AccountCheck:
         self._is_settled = skip
 
     def confirm(self, shown: Sequence[str]) -> None:
-        """Raises BadConfiguration when the API shows no loaded job, neither `shown` nor by id."""
+        """Raises BadConfiguration if the API returns no loaded job, neither `shown` nor by id."""
         if self._is_settled or self._loaded.versions(shown):
             self._is_settled = True
             return
         newest = self._loaded.newest_job_ids(ASKED)
         if newest and not knows_one(self._client, newest):
             raise BadConfiguration(
-                "the key is of another account than the loaded jobs, of which the API shows none: "
-                "give the account's own key, or another --database. If the account is the same "
-                "and Telnyx has deleted all of its jobs, add --same-account"
+                "the key is of another account than the loaded jobs, of which the API returns "
+                "none: give the account's own key, or another --database. If the account is the "
+                "same and Telnyx has deleted all of its jobs, add --same-account"
             )
         self._is_settled = True
 
 
 def knows_one(client: Client, job_ids: Iterable[str]) -> bool:
-    """Whether the API knows one of these jobs; they are asked for one by one."""
+    """Whether the API knows one of these jobs; they are requested one by one."""
     return any(client.job(job_id) is not None for job_id in job_ids)

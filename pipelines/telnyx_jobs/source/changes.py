@@ -1,6 +1,6 @@
-"""Which of the records read are a change of what is stored, as the tables of one load at a time.
+"""Which of the records differ from what is stored, as the tables of one load at a time.
 
-A load holds a job once: what comes again, in another version, waits for the next load.
+A load holds a job once: another version of it waits for the next load.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,11 +33,11 @@ class _Package:
 
 
 class Changes:
-    """The changes of a run, package by package; counts go into `counts`, `now` gives UTC."""
+    """The changes of a run, package by package; counts go into `counts`, `now` returns UTC."""
 
     def __init__(self, loaded: Loaded, counts: Counts, now: Callable[[], datetime]) -> None:
         self.appends = False
-        """Whether the package goes into empty tables, where there is nothing to replace."""
+        """Whether the package goes into empty tables, with nothing to replace."""
         self._loaded = loaded
         self._counts = counts
         self._now = now
@@ -50,7 +50,7 @@ class Changes:
         self._package = _Package()
 
     def begin(self) -> list[Found]:
-        """Begin the next package; gives the records that have waited for it."""
+        """Begin the next package; returns the records that waited for it."""
         self._package = _Package(vanished=self._held_vanished)
         self.appends = self._loaded.can_append()
         held, self._held = self._held, []
@@ -66,7 +66,7 @@ class Changes:
         return [record.job_id for record, _ in self._held if record.job_id] + self._held_vanished
 
     def vanish(self, job_id: str) -> None:
-        """The API does not know this job, which it was asked for."""
+        """The API does not know this job, which was requested."""
         self._package.vanished.append(job_id)
 
     def tables(self, found: list[Found]) -> dict[str, pa.Table]:
@@ -136,7 +136,7 @@ class Changes:
         records.setdefault(record.content_hash(), (record, at))
 
     def _accept(self, record: Record) -> None:
-        """Note what the record tells besides its job: it was read whole, and its unknown fields."""
+        """Note that the record was read whole, and its unknown fields."""
         self._unknown_fields |= record.unknown_fields()
         self._counts.unknown_fields = sorted(self._unknown_fields)
         self._package.rejected.pop(record.job_id, None)

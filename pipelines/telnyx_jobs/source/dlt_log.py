@@ -1,4 +1,4 @@
-"""dlt's log, without what is expected or raised anyway."""
+"""dlt's log, without expected entries and errors that are raised anyway."""
 
 import logging
 from collections.abc import Iterator

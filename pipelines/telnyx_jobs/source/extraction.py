@@ -1,9 +1,9 @@
-"""What to ask the API for.
+"""What to request from the API.
 
 An incremental run reads list pages from the newest down to what earlier runs have read, and then,
 one by one, the jobs known to be open that those pages did not show: the cost follows the change,
 not the history. A full run reads every page. Pages shift while they are read: new jobs repeat
-records (the last one read wins), vanished ones hide records (a full run counts, and reads again).
+records (the last one read wins), deleted ones hide records (a full run counts, and reads again).
 """
 
 import time
@@ -35,12 +35,12 @@ SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
 BATCH_ROWS = 200_000
 BATCH_BYTES = 16 * 1024 * 1024
-"""Rows that are flattened together, and answers that they come from: enough to be fast, few enough
-to stay small in memory, also where each failure has a long text."""
+"""Rows that are flattened together, and bytes of their answers: enough to be fast, few enough to
+stay small in memory, even if each failure has a long text."""
 PACKAGE_ROWS = 2_000_000
 PACKAGE_SECONDS = 300.0
-"""A package is loaded and published when it is this old or holds this many rows, and no fewer than
-are loaded: publishing costs as much as the file is large."""
+"""A package is loaded and published if it is this old or has this many rows, and at least as
+many as are loaded: the cost of publishing grows with the file."""
 
 
 class Extraction:
@@ -65,7 +65,7 @@ class Extraction:
     ) -> None:
         self.is_done = False
         self.stopped_by: RequestBudgetSpent | None = None
-        """Set when the run ended before its work: what it read is loaded all the same."""
+        """Set if the run ended early: what it read is loaded."""
         self._client = client
         self._loaded = loaded
         self._scope = scope
@@ -134,7 +134,7 @@ class Extraction:
         return self._changes.appends
 
     def state(self) -> KeptState:
-        """What has been read so far, to be kept with the package's rows for the next run."""
+        """What has been read so far, to keep with the package's rows for the next run."""
         return KeptState(
             is_demo=self._scope.is_demo,
             mask=self._mask,
@@ -153,18 +153,18 @@ class Extraction:
             self._cache.clear()
 
     def _base(self) -> str:
-        """What cached pages go on top of: pages masked another way are useless."""
+        """What cached pages add to: pages masked another way are useless."""
         return f"{self._loaded.last_run_id()} {self._mask or 'plain'}"
 
     def _until_stopped(self) -> Iterator[list[Found]]:
         try:
-            # not `yield from`, which would close what the next package goes on with
+            # not `yield from`, which would close what the next package continues with
             while (found := next(self._found, None)) is not None:
                 yield found
         except RequestBudgetSpent as spent:
             self.stopped_by = spent
 
-    # what to ask for
+    # what to request
 
     def _finds(self) -> Iterator[list[Found]]:
         """All records of the run, in the order read, a page or some retrieves at a time."""
@@ -192,7 +192,7 @@ class Extraction:
         yield from self._retrieve(list(dict.fromkeys([*ask, *self._ask_by_id])))
 
     def _replayed(self) -> Iterator[list[Found]]:
-        """Pages that a run read before it was killed, in place of asking for them again."""
+        """Pages that a run read before it was killed, instead of requesting them again."""
         for page in self._cached_pages():
             self._restore(page.state)
             for record, _ in page.found:
@@ -213,7 +213,7 @@ class Extraction:
         yield from self._cache.replay(self._base())
 
     def _read_all(self, job_type: str | None) -> Iterator[list[Found]]:
-        """Every page; again when fewer jobs were seen than the API announced at first."""
+        """Every page; again if fewer jobs were seen than the API announced at first."""
         for _ in range(SWEEPS):
             seen: set[str] = set()
             announced: list[int] = []
@@ -229,7 +229,7 @@ class Extraction:
         self._report(
             "warning",
             message=f"the API announces {expected} jobs but lists {len(seen)}: "
-            "jobs vanish while the list is read, or its total is wrong",
+            "jobs disappear while the list is read, or its total is wrong",
         )
 
     def _walk(
@@ -284,7 +284,7 @@ class Extraction:
         return [r.job_id in loaded or r.job_id in self._known_before for r in page.records]
 
     def _listed(self, page: Page) -> list[Found]:
-        """The records of a page that the run is asked for."""
+        """The records of a page that are in the run's scope."""
         self._counts.jobs_listed += len(page.records)
         now = self._now()
         versions = self._loaded.versions(_job_ids(page))

@@ -1,6 +1,6 @@
 """What the destination already holds: which jobs, in which version, and which are still open.
 
-The tables themselves are asked, not a state beside them, so the answer is right after any failure.
+It reads the tables themselves, not a state beside them, so the answer is right after any failure.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ from telnyx_jobs.schema import (
 )
 
 _ASK_AGAIN = timedelta(days=7)
-"""How long a job that vanished or could not be loaded is still asked for at each sync."""
+"""How long each sync still requests a job that is missing or could not be loaded."""
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs SQL with `?` parameters and returns all rows. The SQL names tables as `telnyx_raw.jobs`,
@@ -62,7 +62,7 @@ class Loaded:
         return {job_id: Version(*version) for job_id, *version in rows}
 
     def can_append(self) -> bool:
-        """Whether there is nothing to replace: no table holds a row, not even of a broken load."""
+        """Whether nothing has to be replaced: no table has a row, not even of a failed load."""
         if not self._takes_appends:
             return False
         rows = " union all ".join(f"select 1 from {RAW_SCHEMA}.{table.name}" for table in LOADED)
@@ -119,7 +119,7 @@ class Loaded:
         return {job_id: int(place) for job_id, place in rows}
 
     def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:
-        """Jobs that the API still showed when it was last asked, created from `since` on."""
+        """Jobs that the API still returned at the last request, created from `since` on."""
         where, parameters = _of_types(job_types)
         if since is not None:
             where += " and created_at >= ?"
@@ -136,7 +136,7 @@ class Loaded:
         return hashes
 
     def rejected_job_ids(self, now: datetime) -> list[str]:
-        """Jobs of which a record was kept aside lately: the API may show it whole by now."""
+        """Jobs with a recently rejected record: the API may return it whole by now."""
         return self._ids(
             f"select distinct job_id from {_REJECTED} "
             "where job_id is not null and observed_at > ? order by job_id",
@@ -153,7 +153,7 @@ class Loaded:
         return str(rows[0][0]) if rows else ""
 
     def newest_job_ids(self, count: int) -> list[str]:
-        """The newest jobs that the API still showed when it was last asked."""
+        """The newest jobs that the API still returned at the last request."""
         return self._ids(
             f"select id from {_JOBS} where missing_since is null "
             f"order by case when created_at is null then 1 else 0 end, created_at desc, id "
@@ -171,7 +171,7 @@ def as_text(column: Column) -> str:
 
 
 def _marks(values: Sequence[Any]) -> str:
-    # `in ()` is no SQL, `in (null)` holds for nothing
+    # `in ()` is not SQL, `in (null)` is true for nothing
     return ", ".join("?" * len(values)) or "null"
 
 

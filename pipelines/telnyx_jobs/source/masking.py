@@ -1,9 +1,9 @@
 """Phone numbers as keyed hashes: `+12025550123` becomes `+1-` and 16 hex digits.
 
 The country calling code stays, and the same number has the same mask wherever and whenever it
-occurs, so masks join. Without the key nothing leads from mask to number: a plain hash would fall to
-a try of all ten thousand million numbers in minutes. Applied to each record as it comes from the
-API, before anything is hashed, compared or written.
+occurs, so masks join. Without the key a mask does not reveal its number; a plain hash would be
+broken in minutes by trying all 10^10 numbers. Each record is masked as it comes from the API,
+before anything is hashed, compared or written.
 """
 
 import hmac
@@ -32,7 +32,7 @@ _NUMBER_FIELDS = {"phone_number", "phone_numbers"}
 _CALLING_CODE = re.compile(
     "[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[2-9][0-9]{2}"
 )
-"""A country's part of a number, after ITU-T E.164: three digits unless one or two are a code."""
+"""A country's part of a number, by ITU-T E.164: three digits unless one or two are a code."""
 _FOUND = re.compile(
     # these only look like numbers: masks, and UUIDs
     rf"(?P<kept>\+[0-9]{{1,3}}-[0-9a-f]{{{_HASH_DIGITS}}}(?![0-9a-f])"
@@ -50,7 +50,7 @@ _ID_OR_STRING = re.compile(
 
 
 class Mask:
-    """Masks with one key. `fingerprint` tells keys apart and gives none away."""
+    """Masks with one key. `fingerprint` identifies the key without revealing it."""
 
     def __init__(self, key: bytes) -> None:
         self.fingerprint = hmac.digest(key, b"fingerprint", "sha256").hex()[:_HASH_DIGITS]
@@ -66,15 +66,15 @@ class Mask:
         return record
 
     def number(self, text: str) -> str:
-        """The mask of what stands in a number's place, however it is written."""
+        """The mask of the value of a number field, however it is written."""
         digits = _digits(text)
         return self._of_digits(digits) if digits else text
 
     def text(self, text: str, own: Set[str] | None = frozenset()) -> str:
         """The text with each E.164 number masked.
 
-        `own` are digits that are a number also where no plus stands before them; with None every
-        run of 7 to 15 digits is one.
+        `own` are digits that are a number even without a plus before them; with None every run of
+        7 to 15 digits is one.
         """
 
         def masked(found: re.Match[str]) -> str:
@@ -86,7 +86,7 @@ class Mask:
         return _FOUND.sub(masked, text)
 
     def _json_text(self, text: str) -> str:
-        """JSON text, or what should have been some: rather too much masked than too little."""
+        """JSON text, valid or not: rather too much masked than too little."""
 
         def masked(found: re.Match[str]) -> str:
             if found["other"]:
@@ -150,7 +150,7 @@ class _Masked:
         return self._mask.text(text) if text in self._ids else self._mask.text(text, self._own)
 
     def _value(self, value: Any, is_number: bool = False) -> Any:
-        """A JSON value; `is_number` where its field says that a number stands there."""
+        """A JSON value; `is_number` if its field holds a number."""
         if isinstance(value, dict):
             return {
                 self._mask.text(name, self._own): self._value(item, name in _NUMBER_FIELDS)
@@ -167,14 +167,14 @@ class _Masked:
         return value
 
     def _number(self, text: str) -> str:
-        """What stands in a number's place, where longer digits than a number has are an id."""
+        """The value of a number field; more digits than a number has are an id."""
         if text in self._ids or len(_digits(text)) > 15:
             return text
         return self._mask.number(text)
 
 
 class MaskingClient(Client):
-    """A client whose records hold masks in place of numbers."""
+    """A client whose records hold masks instead of numbers."""
 
     def __init__(self, mask: Mask, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -196,7 +196,7 @@ class MaskingClient(Client):
 
 
 def read_mask(path: Path) -> Mask | None:
-    """The mask whose key lies in this file; None where there is no file."""
+    """The mask whose key is in this file; None if the file does not exist."""
     try:
         key = bytes.fromhex(path.read_text())
     except FileNotFoundError:
@@ -204,7 +204,7 @@ def read_mask(path: Path) -> Mask | None:
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise BadConfiguration(f"{path} holds no key: put it back from a backup, or delete it")
+        raise BadConfiguration(f"{path} holds no key: restore it from a backup, or delete it")
     return Mask(key)
 
 
@@ -227,6 +227,6 @@ def _digits(text: str) -> str:
 
 
 def _calling_code(digits: str) -> str:
-    """The country's part of a number; 0 for digits that are no E.164 number."""
+    """The country's part of a number; 0 for digits that are not an E.164 number."""
     code = _CALLING_CODE.match(digits)
     return code[0] if code and 7 <= len(digits) <= 15 else "0"

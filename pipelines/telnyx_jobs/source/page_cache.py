@@ -1,4 +1,4 @@
-"""List pages that are read but not yet published, kept so that a killed run's successor has them.
+"""List pages that are read but not yet published, kept for the run after a killed one.
 
 One file per page in the private state folder, each written whole by rename and valid only for the
 published file that the run began with. Deleted as soon as their rows are published.
@@ -35,16 +35,16 @@ class _File(msgspec.Struct):
 
 @dataclass(frozen=True)
 class CachedPage:
-    """The records of one page, and what had been read of the list with it."""
+    """The records of one page, and what was read of the list including it."""
 
     found: list[Found]
     state: KeptState
 
 
 class PageCache:
-    """The pages of a sweep that is under way. `base` names the file that they go on top of.
+    """The pages of an unfinished walk. `base` names the published data that they add to.
 
-    A read-only cache replays what a killed run has left, and changes nothing.
+    A read-only cache replays what a killed run left, and changes nothing.
     """
 
     def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
@@ -66,14 +66,14 @@ class PageCache:
         self._count += 1
 
     def first_job_ids(self, base: str, count: int) -> list[str]:
-        """Some jobs of the first page kept on top of this base, none without such a page."""
+        """Some jobs of the first page kept for this base, none without such a page."""
         file = self._read(0)
         if file is None or file.base != base:
             return []
         return [entry.job.id for entry in file.entries if entry.job][:count]
 
     def replay(self, base: str) -> Iterator[CachedPage]:
-        """The pages kept on top of this base, in order; any others are deleted."""
+        """The pages kept for this base, in order; any others are deleted."""
         while (file := self._read(self._count)) is not None and file.base == base:
             self._count += 1
             yield CachedPage([_found(entry) for entry in file.entries], file.state)
@@ -94,7 +94,7 @@ class PageCache:
         try:
             return msgspec.json.decode(self._path(number).read_bytes(), type=_File)
         except (FileNotFoundError, ValueError):
-            # the end, or a file cut short by a machine that went down
+            # the end, or a file cut off when the machine went down
             return None
 
     def _path(self, number: int) -> Path:

@@ -1,6 +1,6 @@
 """Reading the list of jobs page by page, while it shifts.
 
-New jobs on top repeat records on later pages; jobs that vanish move others up past the reader.
+New jobs on top repeat records on later pages; deleted jobs move others up past the reader.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.walk import Span, Walk, stretch_of
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""Telnyx is younger: a creation time before this is a mistake, as is one in the future."""
+"""Telnyx is younger: a creation time before this is wrong, as is one in the future."""
 
 
 class PageReader:
@@ -35,10 +35,10 @@ class PageReader:
         since: datetime | None,
         keep: Callable[[Page], None],
     ) -> Iterator[Page]:
-        """Each page of the walk. Stops at the list's end, or where it lies wholly before `since`.
+        """Each page of the walk. Stops at the list's end, or at a page wholly before `since`.
 
-        `keep` is called with each page before the next one is asked for, so that a kill costs no
-        more than the request in flight.
+        `keep` is called with each page before the next one is requested, so a kill costs only the
+        request in flight.
         """
         last_page = 1
         shown: list[str] = []
@@ -48,7 +48,7 @@ class PageReader:
             while (number := walk.next_page) is not None:
                 page = coming.result()
                 previous, shown = shown, identities(page)
-                # where no number of pages is announced, the list ends when nothing new comes
+                # if no number of pages is announced, the list ends when nothing new comes
                 goes_on = bool(shown) and shown != previous
                 last_page = max(last_page, page.total_pages or number + goes_on)
                 self._report("page", number=number, total=last_page, records=len(page.records))
@@ -73,9 +73,9 @@ class PageReader:
         return self._client.page(number, job_type=job_type, statuses=statuses)
 
     def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
-        """The page; read again when it only repeats the page before, as a failing cache does.
+        """The page; read again if it only repeats the page before, as a failing cache does.
 
-        Raises ApiUnavailable when both pages show the same records, all that a page can hold.
+        Raises ApiUnavailable if both pages are full and show the same records.
         """
         for _ in range(2):
             page = self.read(number, job_type)
@@ -93,7 +93,7 @@ class PageReader:
 
 
 def identity(record: Record | Rejected) -> str:
-    """What tells records apart: the job's id, or a hash of a record without one."""
+    """The key of a record: the job's id, or a hash of a record without one."""
     return record.job_id or record.content_hash() if isinstance(record, Rejected) else record.job_id
 
 

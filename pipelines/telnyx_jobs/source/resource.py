@@ -1,8 +1,8 @@
 """The dlt source: one extraction as Arrow tables, with the hints that keep them exact.
 
-Each table is merged by its key; a first load into an empty file appends. The children of a job are
-replaced whole: a marker row per job makes dlt delete the job's old rows, also where an array has
-become empty, and is never stored.
+Each table is merged by its key; a first load into empty tables appends. The children of a job are
+replaced whole: a marker row per job makes dlt delete the job's old rows, even if an array became
+empty, and is never stored.
 """
 
 import re
@@ -33,7 +33,7 @@ _WITHOUT_NUL = ("postgres", "redshift")
 """Dialects whose texts cannot hold U+0000. They are loaded by `insert`, too: through CSV, which dlt
 would choose, an empty text becomes NULL."""
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-"""U+0000 as JSON writes it, after any backslashes that stand for themselves."""
+"""U+0000 as JSON writes it, after any escaped backslashes."""
 _JSON = {column.name for table in LOADED for column in table.columns if column.type == "json"}
 
 
@@ -57,7 +57,7 @@ def telnyx_jobs(
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
 def package_of(extraction: Extraction) -> DltResource:
-    """The same source for the next package of an extraction that is under way."""
+    """The same source for the next package of a running extraction."""
     return _package_records(extraction)
 
 
@@ -100,7 +100,7 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
 
 @contextmanager
 def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
-    """What the pipeline's dataset holds already. Raises BadConfiguration where none can be kept."""
+    """What the pipeline's dataset holds. Raises BadConfiguration for an unsuitable destination."""
     if pipeline.destination is None:
         yield NOTHING_LOADED
         return
@@ -130,7 +130,7 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
         columns[MARKER] = {"hard_delete": True}
     hints = dlt.mark.make_hints(
         table_name=table.name,
-        # a first package holds each key once, and there is nothing to replace
+        # a first package holds each key once, and replaces nothing
         write_disposition="append" if appends else _REPLACE,
         # a second condition beside the merge key would make dlt's delete a nested loop
         primary_key=None if table.replaced_by else table.key,

@@ -12,7 +12,7 @@ from telnyx_jobs.source.walk import Coverage, Span
 
 SOURCE_NAME = "telnyx"
 STATE_KEY = "coverage"
-"""Where the state lies in the source's state; the name is older than the rest of its content."""
+"""The key of this state in the source's state; the name is older than the rest of its content."""
 
 
 class KeptState(msgspec.Struct, omit_defaults=True):
@@ -20,9 +20,9 @@ class KeptState(msgspec.Struct, omit_defaults=True):
 
     is_demo: bool = False
     mask: str | None = None
-    """Fingerprint of the key that phone numbers are masked with; None when they are not masked."""
+    """Fingerprint of the key that masks phone numbers; None if they are not masked."""
     since: datetime | None = None
-    """Jobs created before this time were not asked for."""
+    """Jobs created before this time were not requested."""
     spans: dict[str, list[Span]] = {}
     """What was read of each list, by its job type, or `*` for the list of all jobs."""
     waiting: list[str] = []
@@ -37,12 +37,12 @@ class KeptState(msgspec.Struct, omit_defaults=True):
 
     @classmethod
     def of(cls, value: Any) -> Self | None:
-        """The state that was kept as this JSON value; None where nothing was kept."""
+        """The state that was kept as this JSON value; None if nothing was kept."""
         return msgspec.convert(value, cls) if value else None
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = msgspec.to_builtins(self)
-        # always present, so that an empty state is not taken for none
+        # always present, so an empty state differs from a missing one
         return value | {"is_demo": self.is_demo}
 
     def refuse_other(self, *, is_demo: bool, mask: str | None) -> None:

@@ -12,9 +12,9 @@ from itertools import pairwise
 import msgspec
 
 LATENESS = timedelta(hours=1)
-"""How much later than its creation time a job may turn up in the list and still be found."""
+"""How much later than its creation time a job may appear in the list and still be found."""
 KNOWN_IN_A_ROW = 200
-"""So many loaded jobs in a row tell, whatever the times, that a swept stretch is reached."""
+"""This many known jobs in a row end the walk, whatever their times."""
 
 
 class Span(msgspec.Struct, array_like=True):
@@ -23,7 +23,7 @@ class Span(msgspec.Struct, array_like=True):
     newest: datetime
     oldest: datetime | None
     read: int = 0
-    """How many jobs of the list, from its head, had been passed when the span ended."""
+    """How many jobs of the list, from its head, were passed when the span ended."""
     total: int | None = None
     """How many jobs the API announced then."""
 
@@ -42,7 +42,7 @@ class Coverage:
         self.spans = spans or []
 
     def add(self, span: Span) -> None:
-        """Take in a stretch that was read, joined to the spans it touches."""
+        """Add a stretch that was read, joined to the spans it touches."""
         apart = []
         for other in self.spans:
             if span.touches(other):
@@ -65,7 +65,7 @@ class Coverage:
 
 
 def stretch_of(created_at: Sequence[datetime]) -> Span | None:
-    """The stretch that a page with these creation times covers; None when times tell nothing.
+    """The stretch that a page with these creation times covers; None without a usable time.
 
     Its end is the newest of the last three times: one job out of order must not stretch it.
     """
@@ -79,9 +79,9 @@ def stretch_of(created_at: Sequence[datetime]) -> Span | None:
 class Walk:
     """The way through one list: which page to read next, and what has been read so far.
 
-    With `skip_swept` it first closes the gaps that interrupted walks have left, each from its upper
-    end, and then reads from the head of the list down to what was read before. When the list
-    shrinks on the way, jobs may have moved up past the walk: it steps back until it missed none.
+    With `skip_swept` it first closes the gaps that interrupted walks left, each from its upper end,
+    and then reads from the head of the list down to what was read before. If the list shrinks
+    meanwhile, jobs may have moved up past the walk: it steps back until it missed none.
     """
 
     def __init__(self, coverage: Coverage, *, skip_swept: bool, page_size: int) -> None:
@@ -91,7 +91,7 @@ class Walk:
         self._page_size = page_size
         self._gaps = [s for s in coverage.spans if s.oldest is not None] if skip_swept else []
         self._above: Span | None = None
-        """What the next page must follow on, as long as that is in doubt."""
+        """What the next page must continue, while that is uncertain."""
         self._top: datetime | None = None
         self._lower: datetime | None = None
         """From `_top` down to this time the list has been read without a gap."""
@@ -104,7 +104,7 @@ class Walk:
     def advance(
         self, stretch: Span | None, known: Sequence[bool], *, total: int | None, is_last: bool
     ) -> None:
-        """Take in the page just read; `known` tells for each of its jobs whether it was loaded."""
+        """Add the page just read; `known` says for each of its jobs whether it was loaded."""
         number = self.next_page or 1
         if self._above is None and self._lower is not None and self._has_shrunk(total):
             read = (number - 1) * self._page_size
@@ -139,12 +139,12 @@ class Walk:
     def _is_back_below(
         self, above: Span, number: int, stretch: Span | None, total: int | None
     ) -> bool:
-        """Whether nothing lies between the span and this page; else sets the page to try next."""
+        """Whether nothing lies between the span and this page; if not, sets the page to try."""
         grown = total - above.total if total is not None and above.total is not None else -1
         ahead = (above.read + grown) // self._page_size + 1
         if grown >= 0 and ahead != number:
-            # at least so many jobs came on top: the page that followed the span lies further down,
-            # or not so far down as it did when this page was chosen
+            # at least this many jobs came on top: the page that followed the span lies further
+            # down, or less far down than when this page was chosen
             self.next_page = ahead
             return False
         # with no fewer jobs than before nothing can have moved up past the span's end
