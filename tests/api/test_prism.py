@@ -12,13 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
+from support.demo_account import ACCOUNT, NOW
 from support.npm_packages import NODE, installed
 from support.syncs import rows, sync_once, tables
+from telnyx_jobs.demo_api import serve
+from telnyx_jobs.report.worklist import write_requests
 
 PRISM_VERSION = "5.14.2"
 START_SECONDS = 60.0
@@ -177,6 +182,24 @@ def test_the_command_succeeds(prism: Prism, tmp_path: Path) -> None:
         "job_observations": 1,
         "rejected_records": 0,
     }
+
+
+def test_each_request_of_the_worklist_is_accepted(prism: Prism, tmp_path: Path) -> None:
+    """Prism checks the bodies against the specification, and answers each with 202."""
+    database = tmp_path / "telnyx_jobs.duckdb"
+    with serve(lambda: ACCOUNT.jobs(NOW)) as api:
+        sync_once(api, database)
+    write_requests(database, tmp_path / "requests", "json", StringIO(), None)
+    files = sorted((tmp_path / "requests").iterdir())
+    headers = {"Authorization": f"Bearer {prism.key}"}
+    with httpx.Client(base_url=prism.url, headers=headers, trust_env=False) as client:
+        for path in files:
+            request = json.loads(path.read_text())
+            answer = client.request(request["method"], request["path"], json=request["body"])
+            assert answer.status_code == 202, (path.name, answer.text)
+        refused = client.post(request["path"], json={"phone_numbers": 1})
+    assert refused.status_code == 422
+    assert len(files) > 10
 
 
 def _free_port() -> int:

@@ -162,5 +162,13 @@ Rows = Annotated[
     RowFormat,
     typer.Option("--format", help="How rows are printed.", envvar=["TELNYX_JOBS_ROW_FORMAT"]),
 ]
+Requests = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a request body per batch of numbers into this folder; send nothing.",
+        metavar="DIR",
+        file_okay=False,
+    ),
+]
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.")]
 Seed = Annotated[int, typer.Option(help="Which demo account to serve.")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from telnyx_jobs.cli import options
+from telnyx_jobs.cli.process import print_line
 from telnyx_jobs.settings import DEFAULT_DATABASE
 
 
@@ -24,6 +25,25 @@ def query(
         run_query(database.absolute(), sql, row_format, sys.stdout, _terminal_width())
     except WrongQuery as wrong:
         raise typer.BadParameter(str(wrong), param_hint="SQL") from None
+
+
+def worklist(
+    database: options.Database = Path(DEFAULT_DATABASE),
+    row_format: options.Rows = options.RowFormat.TABLE,
+    requests: options.Requests = None,
+) -> None:
+    """List the numbers that still fail, with code, pointer and what was sent; or write requests."""
+    from telnyx_jobs.report.worklist import worklist as print_worklist
+    from telnyx_jobs.report.worklist import write_requests
+
+    width = _terminal_width()
+    if requests is None:
+        print_worklist(database.absolute(), row_format, sys.stdout, width)
+        return
+    nulls = write_requests(database.absolute(), requests.absolute(), row_format, sys.stdout, width)
+    if nulls:
+        names = ", ".join(sorted(nulls))
+        print_line("warning", "warning", f"left out, null is not allowed there: {names}")
 
 
 def _terminal_width() -> int | None:
