@@ -11,13 +11,15 @@ from telnyx_jobs.demo_api import Account
 
 
 def test_no_pin_is_found_in_what_a_sync_of_the_demo_leaves(tmp_path: Path) -> None:
-    """No column, file or line of sync, export and report has one of the demo's port-out PINs."""
+    """Sync, export, report and worklist leave none of the demo's port-out PINs anywhere."""
     said = ""
     for arguments in (
         ["sync", "--demo", "--json", "--debug"],
         ["export", "--to", "exported"],
         ["report"],
         ["report", "--html", "report.html"],
+        ["worklist", "--format", "json"],
+        ["worklist", "--requests", "requests"],
     ):
         done = run(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr

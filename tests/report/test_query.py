@@ -175,7 +175,7 @@ def test_head_may_leave_a_huge_result(twelve_jobs: Path, tmp_path: Path) -> None
 
 
 def test_ctrl_c_ends_a_long_query_at_once(twelve_jobs: Path, tmp_path: Path) -> None:
-    """A query that would take days ends with 130 within two seconds of the signal."""
+    """A query that would take days ends with 130 within 1.5 seconds of the signal."""
     process = start(tmp_path, "query", ENDLESS, database=twelve_jobs, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     # its imports take one second
@@ -184,7 +184,7 @@ def test_ctrl_c_ends_a_long_query_at_once(twelve_jobs: Path, tmp_path: Path) -> 
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
-    assert time.monotonic() - sent < 2
+    assert time.monotonic() - sent < 1.5
 
 
 def test_the_width_is_the_terminal_s(twelve_jobs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.text import one_line
 
 _BATCH = 2_000
-_STOP_SECONDS = 1.0
+_STOP_SECONDS = 2.0
 
 
 class WrongQuery(ValueError):

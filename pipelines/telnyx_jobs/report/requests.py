@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from telnyx_jobs.api.parsing import SECRET_FIELD
-
 PATHS = {
     job_type: f"/phone_numbers/jobs/{job_type}"
     for job_type in ("update_phone_numbers", "delete_phone_numbers", "update_emergency_settings")
@@ -93,8 +91,7 @@ def without_nulls(job_type: str | None, parameters: Any) -> tuple[dict[str, Any]
     if job_type not in PATHS:
         raise Unusable("its job has no type that requests can be made of")
     kept = dict(parameters) if isinstance(parameters, Mapping) else {}
-    for name in ("phone_numbers", SECRET_FIELD):
-        kept.pop(name, None)
+    kept.pop("phone_numbers", None)
     if job_type == "delete_phone_numbers":
         return {}, set()
     if not kept:
