@@ -140,6 +140,18 @@ JOB_OPERATION_ERRORS = Table(
         _MARKER,
     ),
 )
+JOB_PARAMETERS = Table(
+    name="job_parameters",
+    description="One row per leaf of a job's parameters, the numbers asked for left out.",
+    key=("job_id", "pointer"),
+    replaced_by="job_id",
+    columns=(
+        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _key("pointer", "text", "JSON pointer (RFC 6901) to the value in jobs.parameters."),
+        Column("value", "text", "A string as it is, anything else as JSON: false, null, 7, []."),
+        _MARKER,
+    ),
+)
 JOB_OBSERVATIONS = Table(
     name="job_observations",
     description="One row each time a sync saw a job changed.",
@@ -196,7 +208,7 @@ SYNC_RUNS = Table(
     ),
 )
 
-CHILDREN = (JOB_PHONE_NUMBERS, JOB_OPERATIONS, JOB_OPERATION_ERRORS)
+CHILDREN = (JOB_PHONE_NUMBERS, JOB_OPERATIONS, JOB_OPERATION_ERRORS, JOB_PARAMETERS)
 LOADED = (JOBS, *CHILDREN, JOB_OBSERVATIONS, REJECTED_RECORDS)
 """The tables that dlt loads."""
 TABLES = (*LOADED, SYNC_RUNS)

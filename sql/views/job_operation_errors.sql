@@ -36,6 +36,14 @@ jobs as (
     from telnyx_raw.jobs
 ),
 
+parameters as (
+    select
+        job_id,
+        pointer,
+        value
+    from telnyx_raw.job_parameters
+),
+
 pointers as (
     select
         error_pointer,
@@ -59,7 +67,8 @@ final as (
         errors.error_pointer,
         pointers.error_pointer_pattern,
         errors.error_parameter,
-        errors.error_url
+        errors.error_url,
+        parameters.value as sent_value
     from errors
     left join failed_operations
         on
@@ -67,6 +76,10 @@ final as (
             and errors.operation_position = failed_operations.operation_position
     left join jobs on errors.job_id = jobs.job_id
     left join pointers on errors.error_pointer = pointers.error_pointer
+    left join parameters
+        on
+            errors.job_id = parameters.job_id
+            and errors.error_pointer = parameters.pointer
 )
 
 select * from final;
@@ -103,3 +116,6 @@ comment on column telnyx.job_operation_errors.error_parameter is
 'Query parameter at fault. NULL when the API sent none.';
 comment on column telnyx.job_operation_errors.error_url is
 'Page of Telnyx on the error. NULL when the API sent none.';
+comment on column telnyx.job_operation_errors.sent_value is
+'What the job''s parameters hold at error_pointer, as in job_parameters: the value at fault. NULL
+when they hold none.';

@@ -16,17 +16,45 @@ jobs as (
         pending_operations_count as pending_count,
         failed_operations_count as failed_count,
         observed_at,
-        missing_since
+        missing_since,
+        parameters
     from telnyx_raw.jobs
+),
+
+sent as (
+    select
+        job_id,
+        max(case when pointer = '/customer_reference' then value end) as customer_reference,
+        max(case when pointer = '/connection_id' then value end) as connection_id,
+        max(case when pointer = '/billing_group_id' then value end) as billing_group_id,
+        max(case when pointer = '/emergency_address_id' then value end) as emergency_address_id,
+        max(case when pointer = '/tags' then value end) as tags
+    from telnyx_raw.job_parameters
+    where
+        pointer in (
+            '/customer_reference',
+            '/connection_id',
+            '/billing_group_id',
+            '/emergency_address_id',
+            '/tags'
+        )
+    group by job_id
 ),
 
 derived as (
     select
-        *,
+        jobs.*,
         -- an unknown status is still open: better watched too long than dropped too early
-        not telnyx.is_final(status) as is_open,
-        coalesce(successful_count, 0) + coalesce(failed_count, 0) as settled_count
+        not telnyx.is_final(jobs.status) as is_open,
+        coalesce(jobs.successful_count, 0) + coalesce(jobs.failed_count, 0) as settled_count,
+        -- null in JSON is the text null among the leaves
+        nullif(sent.customer_reference, 'null') as customer_reference,
+        nullif(sent.connection_id, 'null') as connection_id,
+        nullif(sent.billing_group_id, 'null') as billing_group_id,
+        nullif(sent.emergency_address_id, 'null') as emergency_address_id,
+        case when coalesce(sent.tags, '') <> 'null' then jobs.parameters -> '$.tags' end as tags
     from jobs
+    left join sent on jobs.job_id = sent.job_id
 ),
 
 final as (
@@ -52,7 +80,12 @@ final as (
         observed_at,
         missing_since,
         telnyx.wilson_low(coalesce(failed_count, 0), settled_count) as failure_rate_low,
-        telnyx.wilson_high(coalesce(failed_count, 0), settled_count) as failure_rate_high
+        telnyx.wilson_high(coalesce(failed_count, 0), settled_count) as failure_rate_high,
+        customer_reference,
+        connection_id,
+        billing_group_id,
+        emergency_address_id,
+        tags
     from derived
 )
 
@@ -98,3 +131,13 @@ comment on column telnyx.jobs.failure_rate_low is
 'Lower bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
 comment on column telnyx.jobs.failure_rate_high is
 'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
+comment on column telnyx.jobs.customer_reference is
+'Reference of the customer''s that the job sets, from its parameters. NULL when not sent or null.';
+comment on column telnyx.jobs.connection_id is
+'Connection that the job sets, from its parameters. NULL when not sent or null.';
+comment on column telnyx.jobs.billing_group_id is
+'Billing group that the job sets, from its parameters. NULL when not sent or null.';
+comment on column telnyx.jobs.emergency_address_id is
+'Emergency address that the job sets, from its parameters. NULL when not sent or null.';
+comment on column telnyx.jobs.tags is
+'JSON: the tags that the job sets, from its parameters. NULL when not sent or null.';

@@ -64,6 +64,24 @@ select
     end as phone_number
 from numbers;
 
+insert into telnyx_raw.job_parameters by name
+select
+    jobs.id as job_id,
+    '/' || [
+        'customer_reference', 'connection_id', 'billing_group_id', 'tags/0', 'hd_voice_enabled',
+        'voice/tech_prefix_enabled', 'voice/cnam_listing/cnam_listing_enabled', 'external',
+        'voice/translated_number', 'voice/call_forwarding/call_forwarding_enabled'
+    ][1 + parameters.place] as pointer,
+    case parameters.place
+        -- one of each job's own, three that many jobs share, and settings of few values
+        when 0 then 'change ' || jobs.rowid
+        when 1 then cast(1290000000000000000 + jobs.rowid % 30 as varchar)
+        when 2 then cast(hash(jobs.id) % 8 as varchar)
+        when 3 then ['blue', 'green'][1 + jobs.rowid % 2]
+        else cast(hash(jobs.id, parameters.place) % 2 = 0 as varchar)
+    end as value
+from telnyx_raw.jobs as jobs, range(10) as parameters (place);
+
 insert into telnyx_raw.job_operations by name
 select
     job_id,

@@ -10,9 +10,15 @@ from datetime import datetime
 import pyarrow as pa
 
 from telnyx_jobs.api.models import Record, Rejected
-from telnyx_jobs.schema import JOBS, MARKER, REJECTED_RECORDS
+from telnyx_jobs.schema import JOB_PARAMETERS, JOBS, MARKER, REJECTED_RECORDS
 from telnyx_jobs.source.counts import Counts
-from telnyx_jobs.source.flatten import Observed, job_tables, rejected_table, stored_jobs_table
+from telnyx_jobs.source.flatten import (
+    Observed,
+    job_tables,
+    rejected_table,
+    stored_jobs_table,
+    stored_parameters_table,
+)
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.page_cache import Found
 
@@ -105,6 +111,15 @@ class Changes:
                 self._package.reappeared.append(job_id)
         self._counts.jobs_changed += len(changed)
         return self._counted(job_tables(changed, marked=not self.appends))
+
+    def parameter_tables(self) -> Iterator[dict[str, pa.Table]]:
+        """Parameters of the loaded jobs, from their JSON: what a version before their table left.
+
+        Without those of the package's jobs, whose rows it has already.
+        """
+        for rows in self._loaded.parameters():
+            kept = [(i, text) for i, text in rows if i not in self._package.hashes]
+            yield self._counted({JOB_PARAMETERS.name: stored_parameters_table(kept)})
 
     def closing_tables(self) -> Iterator[dict[str, pa.Table]]:
         """Tables of what only the whole package shows: jobs gone and back, rejected records."""

@@ -124,6 +124,9 @@ class Extraction:
         else:
             self.is_done = True
         yield self._changes.tables(batch)
+        if not self._kept.has_parameters:
+            self._kept.has_parameters = True
+            yield from self._changes.parameter_tables()
         yield from self._changes.closing_tables()
         if self._changes.waiting() and not self._in_one_package:
             self.is_done = False
@@ -141,6 +144,7 @@ class Extraction:
             since=self._since,
             spans={name: coverage.spans for name, coverage in self._coverage.items()},
             waiting=[*self._changes.waiting(), *self._ask_by_id],
+            has_parameters=True,
             audited_to=self._audit.read_to,
             filter_failed_at=self._open_jobs.filter_failed_at,
             lists_whole_at=self._trust.whole_at,

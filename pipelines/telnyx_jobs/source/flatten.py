@@ -26,6 +26,7 @@ from telnyx_jobs.schema import (
     JOB_OBSERVATIONS,
     JOB_OPERATION_ERRORS,
     JOB_OPERATIONS,
+    JOB_PARAMETERS,
     JOB_PHONE_NUMBERS,
     JOBS,
     LOADED,
@@ -33,6 +34,7 @@ from telnyx_jobs.schema import (
     REJECTED_RECORDS,
     Table,
 )
+from telnyx_jobs.source.parameters import leaves
 
 _ARROW_TYPES = {
     "text": pa.string(),
@@ -74,6 +76,9 @@ def job_tables(observed: Sequence[Observed], *, marked: bool = True) -> dict[str
         JOB_PHONE_NUMBERS.name: _phone_numbers(observed),
         JOB_OPERATIONS.name: _operations(observed),
         JOB_OPERATION_ERRORS.name: _errors(observed),
+        JOB_PARAMETERS.name: _parameters(
+            (o.record.job_id, o.record.job.parameters) for o in observed
+        ),
     }
     for child in CHILDREN if marked else ():
         tables[child.name] = pa.concat_tables([tables[child.name], _markers(child, observed)])
@@ -96,6 +101,11 @@ def stored_jobs_table(rows: Iterable[Sequence[Any]], missing_since: datetime | N
     """Rows of `jobs` as they are stored, with another `missing_since`."""
     place = JOBS.column_names.index("missing_since")
     return _table(JOBS, ((*row[:place], missing_since, *row[place + 1 :]) for row in rows))
+
+
+def stored_parameters_table(jobs: Iterable[tuple[str, str | None]]) -> pa.Table:
+    """Rows of `job_parameters` from ids of jobs and their parameters as stored, as JSON text."""
+    return _parameters((job_id, text and msgspec.json.decode(text)) for job_id, text in jobs)
 
 
 def _table(table: Table, rows: Iterable[Sequence[Any]]) -> pa.Table:
@@ -194,6 +204,11 @@ def _errors(observed: Sequence[Observed]) -> pa.Table:
             for position, error in enumerate(operation.errors or ())
         ),
     )
+
+
+def _parameters(jobs: Iterable[tuple[str, Any]]) -> pa.Table:
+    rows = ((job_id, *leaf, None) for job_id, found in jobs for leaf in leaves(found))
+    return _table(JOB_PARAMETERS, rows)
 
 
 def _error_fields(error: JobError) -> tuple[str | None, ...]:

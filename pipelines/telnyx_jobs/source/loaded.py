@@ -3,7 +3,7 @@
 It reads the tables themselves, not a state beside them, so the answer is right after any failure.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs SQL with `?` parameters and returns all rows. The SQL names tables as `telnyx_raw.jobs`,
 whatever the destination calls that schema."""
 
+_AT_ONCE = 5_000
+"""Parameters read together: up to some 15 kB each."""
 _JOBS = f"{RAW_SCHEMA}.{JOBS.name}"
 _RUNS = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
 _REJECTED = f"{RAW_SCHEMA}.{REJECTED_RECORDS.name}"
@@ -127,6 +129,18 @@ class Loaded:
         return self._ids(
             f"select id from {_JOBS} where missing_since is null{where} order by id", parameters
         )
+
+    def parameters(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Ids of jobs with their parameters as JSON text, those that have any, some at a time."""
+        last: str | None = ""
+        while last is not None:
+            rows = self._query(
+                f"select id, cast(parameters as varchar) from {_JOBS} "
+                f"where parameters is not null and id > ? order by id limit {_AT_ONCE}",
+                [last],
+            )
+            last = rows[-1][0] if len(rows) == _AT_ONCE else None
+            yield rows
 
     def rejected(self) -> dict[str | None, set[str]]:
         """Hashes of the records kept aside, by their job's id."""

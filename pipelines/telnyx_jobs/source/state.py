@@ -27,6 +27,8 @@ class KeptState(msgspec.Struct, omit_defaults=True):
     """What was read of each list, by its job type, or `*` for the list of all jobs."""
     waiting: list[str] = []
     """Jobs to be asked for by id: a newer version did not fit into the last load, say."""
+    has_parameters: bool = False
+    """Whether the parameters of all loaded jobs are in their table, as since version 0.2."""
     audited_to: datetime | None = None
     """When the oldest job was created on the page of the history that was last read again."""
     filter_failed_at: datetime | None = None

@@ -4,6 +4,7 @@ All of them are here; a form without a rule is an error.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import sqlglot
 from sqlglot import exp
@@ -94,6 +95,19 @@ def _postgres_difference(node: exp.Expr) -> str | None:
     return f"CAST(EXTRACT(EPOCH FROM {ends[0]} - {ends[1]}) * 1000000 AS BIGINT)"
 
 
+def _postgres_json(node: exp.Expr) -> exp.Expr:
+    # its columns are jsonb, which JSON_EXTRACT_PATH does not take
+    node = node.copy()
+    node.set("only_json_types", True)
+    return node
+
+
+def _json_member(dialect: str, node: exp.Expr) -> exp.Expr | str:
+    # columns of JSON are no text there that would have to be parsed
+    member = node.expression.expressions[-1].name
+    return f"{node.this.sql(dialect)}{':' if dialect == 'snowflake' else '.'}{member}"
+
+
 def _postgres_order(node: exp.Expr) -> exp.Expr | None:
     # DuckDB sorts texts by their bytes, PostgreSQL as the database's language does
     column = node.this
@@ -177,16 +191,21 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "databricks": _SPARK,
     "postgres": (
         (exp.DateDiff, _postgres_difference),
+        (exp.JSONExtract, _postgres_json),
         (exp.GroupConcat, _postgres_list),
         (exp.Ordered, _postgres_order),
         (exp.Max, _postgres_max),
     ),
     "redshift": (
         (exp.GroupConcat, _redshift_list),
+        (exp.JSONExtract, partial(_json_member, "redshift")),
         (exp.NullSafeEQ, _redshift_same),
         (exp.RegexpReplace, _all_matches),
     ),
-    "snowflake": ((exp.RegexpReplace, _all_matches),),
+    "snowflake": (
+        (exp.JSONExtract, partial(_json_member, "snowflake")),
+        (exp.RegexpReplace, _all_matches),
+    ),
     "bigquery": (
         (exp.Cast, _bigquery_utc_day),
         (exp.DateDiff, _bigquery_difference),
