@@ -106,7 +106,7 @@ placed as (
         *,
         min(case when is_failed = 0 then job_place end) over (
             partition by phone_number_key, job_type
-            order by job_place asc
+            order by job_place asc nulls first
             rows between current row and unbounded following
         ) as success_place
     from verdicts

@@ -23,7 +23,11 @@ sync_runs as (
         retries,
         throttled_seconds,
         published,
-        database
+        database,
+        version,
+        jobs_audited,
+        stale_answers,
+        unknown_job_ids
     from telnyx_raw.sync_runs
 ),
 
@@ -47,7 +51,11 @@ final as (
         retries,
         throttled_seconds,
         published,
-        database
+        database,
+        version,
+        jobs_audited,
+        stale_answers,
+        unknown_job_ids
     from sync_runs
 )
 
@@ -93,3 +101,11 @@ comment on column telnyx.sync_runs.published is
 'Whether the run published the database: true for every run kept here.';
 comment on column telnyx.sync_runs.database is
 'The database file that the run published.';
+comment on column telnyx.sync_runs.version is
+'Version of the program that published. NULL for version 0.1.0, which kept none.';
+comment on column telnyx.sync_runs.jobs_audited is
+'Jobs of the history that were read again, the ones read longest ago.';
+comment on column telnyx.sync_runs.stale_answers is
+'Answers older than what was loaded already, and so left out.';
+comment on column telnyx.sync_runs.unknown_job_ids is
+'Ids asked for by --job-id that the API does not know, as a JSON array.';

@@ -9,8 +9,15 @@ from functools import partial
 import sqlglot
 from sqlglot import exp
 
-_TEXTS = frozenset({"job_id", "error_code", "error_pointer", "error_title"})
-_OTHERS = frozenset({"updated_at", "duration_seconds", "error_count"})
+_TEXTS = frozenset(
+    {"job_id", "error_code", "error_pointer", "error_title", "phone_number_key", "job_type"}
+)
+_OTHERS = frozenset(
+    {
+        *("updated_at", "duration_seconds", "error_count", "failed_attempts"),
+        *("hours_to_recovery", "job_place", "failing_number"),
+    }
+)
 """Columns that some view sorts by."""
 _TEXT_EXTREMES = frozenset({"phone_number", "phone_number_id"})
 """Texts of which a view takes the greatest."""
