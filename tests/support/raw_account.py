@@ -1,6 +1,7 @@
 """An account written by hand into the raw tables, with the views over them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from telnyx_jobs.destinations.duckdb_tables import create_views, update_tables
+from telnyx_jobs.source.parameters import leaves
 
 SQL = Path(__file__).parents[2] / "sql"
 
@@ -18,6 +20,7 @@ VIEWS = {
         "job_id job_type status is_open created_at updated_at estimated_completion_at"
         " requested_count successful_count pending_count failed_count settled_count failure_rate"
         " duration_seconds is_overdue observed_at missing_since failure_rate_low failure_rate_high"
+        " customer_reference connection_id billing_group_id emergency_address_id tags"
     ),
     "job_phone_numbers": "job_id position phone_number_id phone_number",
     "job_operations": (
@@ -27,7 +30,7 @@ VIEWS = {
     "job_operation_errors": (
         "job_id operation_position error_position phone_number_id phone_number job_type"
         " job_created_at job_updated_at error_code error_title error_detail error_pointer"
-        " error_pointer_pattern error_parameter error_url"
+        " error_pointer_pattern error_parameter error_url sent_value"
     ),
     "failures": (
         "job_id operation_position phone_number_id phone_number job_type failed_at error_code"
@@ -65,6 +68,28 @@ VIEWS = {
         "job_type week job_count median_duration_seconds p90_duration_seconds max_duration_seconds"
         " late_job_count late_rate operation_count estimated_job_count"
     ),
+    "job_parameters": "job_id job_type job_created_at pointer value",
+    "failure_rates_by_parameter": (
+        "pointer value failed_operation_count settled_operation_count failure_rate job_count"
+        " phone_number_count first_failed_at last_failed_at failure_rate_low failure_rate_high"
+    ),
+    "failure_rates_weekly": (
+        "week job_type error_code failed_operation_count settled_operation_count failure_rate"
+        " failure_rate_low failure_rate_high"
+    ),
+    "failure_rate_changes": (
+        "error_code error_pointer_pattern recent_failed_operation_count"
+        " recent_settled_operation_count recent_failure_rate earlier_failed_operation_count"
+        " earlier_settled_operation_count earlier_failure_rate change"
+    ),
+    "recoveries": (
+        "phone_number_id phone_number job_type first_failed_at last_failed_at failed_attempts"
+        " error_codes recovered_at hours_to_recovery first_job_id recovered_job_id"
+    ),
+    "recovery_rates_by_error_code": (
+        "error_code failing_count retried_count recovered_count recovery_rate recovery_rate_low"
+        " recovery_rate_high median_attempts median_hours"
+    ),
     "failing_phone_numbers": (
         "phone_number_id phone_number job_type last_job_id last_failed_at consecutive_failures"
         " error_codes error_pointers"
@@ -77,7 +102,8 @@ VIEWS = {
     "sync_runs": (
         "run_id mode started_at finished_at requests pages jobs_listed jobs_retrieved jobs_changed"
         " open_jobs missing_jobs rejected_records rows unknown_fields new_failures retries"
-        " throttled_seconds published database"
+        " throttled_seconds published database version jobs_audited stale_answers"
+        " unknown_job_ids"
     ),
     "data_dictionary": "relation column_name data_type description ordinal_position",
 }
@@ -162,6 +188,7 @@ def add_job(
     successful: Sequence[Number] | None = (),
     pending: Sequence[Number] | None = (),
     failed: Sequence[Failure] | None = (),
+    parameters: Mapping[str, object] | None = None,
 ) -> None:
     """Write one job with its children; None stands for an array the API did not send."""
     counts = [None if each is None else len(each) for each in (asked, successful, pending, failed)]
@@ -170,14 +197,25 @@ def add_job(
         "jobs",
         "id, type, status, created_at, updated_at, etc, phone_numbers_count,"
         " successful_operations_count, pending_operations_count, failed_operations_count,"
-        " observed_at",
-        [(job_id, job_type, status, created_at, updated_at, etc, *counts, "2026-03-05T00:00:00Z")],
+        " observed_at, parameters",
+        [
+            (
+                *(job_id, job_type, status, created_at, updated_at, etc, *counts),
+                *("2026-03-05T00:00:00Z", parameters and json.dumps(parameters)),
+            )
+        ],
     )
     insert(
         con,
         "job_phone_numbers",
         "job_id, position, phone_number_id, phone_number",
         [(job_id, position, *number) for position, number in enumerate(asked or ())],
+    )
+    insert(
+        con,
+        "job_parameters",
+        "job_id, pointer, value",
+        [(job_id, *leaf) for leaf in leaves(parameters)],
     )
     outcomes: dict[str, Sequence[Number | Failure] | None] = {
         "successful": successful,
@@ -235,6 +273,7 @@ def add_documented_job(con: DuckDBPyConnection) -> None:
                 [Error("10015", "Bad Request", "The field is invalid.", "/emergency_address_id")],
             )
         ],
+        parameters={"emergency_enabled": True, "emergency_address_id": "53829456729313"},
     )
 
 

@@ -34,6 +34,7 @@ def test_documented_job_in_jobs(con: DuckDBPyConnection) -> None:
             datetime(2026, 3, 5, tzinfo=UTC),
             None,
             *THIRD_BOUNDS,
+            *(None, None, None, "53829456729313", None),
         )
     ]
 
@@ -89,6 +90,7 @@ def test_documented_job_in_job_operation_errors(con: DuckDBPyConnection) -> None
             "/emergency_address_id",
             None,
             None,
+            "53829456729313",
         )
     ]
 

@@ -84,6 +84,10 @@ def test_sync_runs_are_the_table(con: DuckDBPyConnection) -> None:
         0.5,
         True,
         "telnyx_jobs.duckdb",
+        "0.2.0",
+        250,
+        1,
+        "[]",
     )
     insert(con, "sync_runs", VIEWS["sync_runs"].replace(" ", ", "), [run])
 
