@@ -199,3 +199,24 @@ def test_importing_the_package_does_nothing(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "[] True True [] True\n"
+
+
+def test_the_documented_pipeline_runs(tmp_path: Path) -> None:
+    """The pipeline of docs/source.md loads an account and prints rows of a view."""
+    document = (ROOT / "docs" / "source.md").read_text(encoding="utf-8")
+    script = document.split("```python\n")[1].split("```")[0]
+    failed = job(1, failed_operations=[failure(1, error("85004", "/connection_id"))])
+    with api_of([failed]) as api:
+        secrets = {"SOURCES__TELNYX__API_KEY": api.key, "SOURCES__TELNYX__BASE_URL": api.url}
+        # root has one working folder for all pipelines, whatever its home is
+        secrets["DLT_DATA_DIR"] = str(tmp_path / "dlt")
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env=environment(tmp_path) | secrets | {"PYTHONPATH": str(ROOT / "pipelines")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout[:11]) == (0, "[('85004', "), done.stderr
