@@ -97,7 +97,7 @@ comment on column telnyx.failure_rates_by_parameter.failure_rate is
 comment on column telnyx.failure_rates_by_parameter.job_count is
 'Jobs with that value and at least one failed operation.';
 comment on column telnyx.failure_rates_by_parameter.phone_number_count is
-'Different phone numbers that failed, told apart by id, or by number where there is no id.';
+'Different phone numbers that failed, identified by id, or by number without an id.';
 comment on column telnyx.failure_rates_by_parameter.first_failed_at is
 'The earliest updated_at of those jobs, UTC. NULL when there is none.';
 comment on column telnyx.failure_rates_by_parameter.last_failed_at is

@@ -100,7 +100,7 @@ verdicts as (
     group by phone_number_key, job_type, job_place
 ),
 
--- The next success, if any, is what a run is told apart by.
+-- The next success, if any, identifies a run.
 placed as (
     select
         *,

@@ -73,7 +73,7 @@ def test_an_earlier_file_becomes_what_a_new_one_is(
 
 
 def test_a_masked_file_stays_masked(earlier: Path, api: FakeApi, tmp_path: Path) -> None:
-    """The key in the state folder goes on masking, and parameters get their table."""
+    """The key in the state folder continues to mask, and parameters get their table."""
     database = unpacked(earlier / "masked.tar.gz", tmp_path)
     before = said_numbers(database)
     done = run(

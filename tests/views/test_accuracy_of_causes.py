@@ -227,9 +227,9 @@ def runs(history: list[Json]) -> list[Run]:
         for number in (failed | succeeded) - {None}:
             attempts[number, job["type"]].append((job, number in failed))
     ended = []
-    for (number, _), told in attempts.items():
+    for (number, _), tried in attempts.items():
         run: Run = {"number": number, "jobs": [], "success": None}
-        for job, has_failed in told:
+        for job, has_failed in tried:
             if has_failed:
                 run["jobs"].append(job)
             elif run["jobs"]:

@@ -110,7 +110,7 @@ def _postgres_json(node: exp.Expr) -> exp.Expr:
 
 
 def _json_member(dialect: str, node: exp.Expr) -> exp.Expr | str:
-    # columns of JSON are no text there that would have to be parsed
+    # columns of JSON are not text there, and need no parsing
     member = node.expression.expressions[-1].name
     return f"{node.this.sql(dialect)}{':' if dialect == 'snowflake' else '.'}{member}"
 
