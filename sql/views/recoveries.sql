@@ -33,100 +33,109 @@ errors as (
 ),
 
 failures as (
-    select distinct
-        failed_operations.phone_number_key,
+    select
         jobs.job_type,
-        jobs.job_place
+        jobs.job_place,
+        failed_operations.phone_number_key
     from failed_operations
     inner join jobs on failed_operations.job_id = jobs.job_id
     where failed_operations.phone_number_key is not null
 ),
 
+-- A number for each phone number and job type that ever failed, as text is slow to sort.
 failing as (
     select
         phone_number_key,
         job_type,
-        min(job_place) as first_place
+        min(job_place) as first_place,
+        row_number() over (order by phone_number_key asc, job_type asc) as failing_number
     from failures
     group by phone_number_key, job_type
 ),
 
--- Only what can end a run: successes after the first failure, of the few numbers that failed. A job
--- that both failed and succeeded for a number has failed for it.
-successes as (
+failed_attempts as (
     select distinct
-        operations.phone_number_key,
-        operations.job_type,
-        operations.job_place
-    from (
-        select
-            jobs.job_type,
-            jobs.job_place,
-            coalesce(successful.phone_number_id, successful.phone_number) as phone_number_key
-        from telnyx_raw.job_operations as successful
-        inner join jobs on successful.job_id = jobs.job_id
-        where successful.outcome = 'successful'
-    ) as operations
+        failing.failing_number,
+        failures.job_place
+    from failures
     inner join failing
         on
-            operations.phone_number_key = failing.phone_number_key
-            and operations.job_type is not distinct from failing.job_type
-            and operations.job_place > failing.first_place
+            failures.phone_number_key = failing.phone_number_key
+            and failures.job_type is not distinct from failing.job_type
+),
+
+succeeded as (
+    select
+        jobs.job_type,
+        jobs.job_place,
+        coalesce(operations.phone_number_id, operations.phone_number) as phone_number_key
+    from telnyx_raw.job_operations as operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where operations.outcome = 'successful'
+),
+
+-- Only what can end a run: successes after the first failure.
+successes as (
+    select
+        failing.failing_number,
+        succeeded.job_place
+    from succeeded
+    inner join failing
+        on
+            succeeded.phone_number_key = failing.phone_number_key
+            and succeeded.job_type is not distinct from failing.job_type
+            and succeeded.job_place > failing.first_place
 ),
 
 attempts as (
     select
-        phone_number_key,
-        job_type,
+        failing_number,
         job_place,
-        1 as is_failed
-    from failures
+        cast(null as bigint) as success_place
+    from failed_attempts
     union all
+    -- a job that both failed and succeeded for a number has failed for it
     select
-        phone_number_key,
-        job_type,
-        job_place,
-        0 as is_failed
+        successes.failing_number,
+        successes.job_place,
+        successes.job_place as success_place
     from successes
+    left join failed_attempts
+        on
+            successes.failing_number = failed_attempts.failing_number
+            and successes.job_place = failed_attempts.job_place
+    where failed_attempts.job_place is null
 ),
 
-verdicts as (
-    select
-        phone_number_key,
-        job_type,
-        job_place,
-        max(is_failed) as is_failed
-    from attempts
-    group by phone_number_key, job_type, job_place
-),
-
--- The next success, if any, identifies a run.
+-- The next success, if any, tells the runs of a number apart.
 placed as (
     select
-        *,
-        min(case when is_failed = 0 then job_place end) over (
-            partition by phone_number_key, job_type
+        failing_number,
+        job_place,
+        success_place,
+        min(success_place) over (
+            partition by failing_number
             order by job_place asc nulls first
             rows between current row and unbounded following
-        ) as success_place
-    from verdicts
+        ) as next_success_place
+    from attempts
 ),
 
 runs as (
     select
-        phone_number_key,
-        success_place,
+        failing_number,
+        next_success_place,
         min(job_place) as first_place,
         max(job_place) as last_place,
         count(*) as failed_attempts
     from placed
-    where is_failed = 1
-    group by phone_number_key, job_type, success_place
+    where success_place is null
+    group by failing_number, next_success_place
 ),
 
 first_failures as (
     select
-        runs.phone_number_key,
+        runs.failing_number,
         runs.first_place,
         max(failed_operations.phone_number_id) as phone_number_id,
         max(failed_operations.phone_number) as phone_number,
@@ -134,16 +143,17 @@ first_failures as (
         string_agg(distinct errors.error_code, ', ' order by errors.error_code asc nulls first)
             as error_codes
     from runs
+    inner join failing on runs.failing_number = failing.failing_number
     inner join jobs on runs.first_place = jobs.job_place
     inner join failed_operations
         on
             jobs.job_id = failed_operations.job_id
-            and runs.phone_number_key = failed_operations.phone_number_key
+            and failing.phone_number_key = failed_operations.phone_number_key
     left join errors
         on
             failed_operations.job_id = errors.job_id
             and failed_operations.position = errors.operation_position
-    group by runs.phone_number_key, runs.first_place
+    group by runs.failing_number, runs.first_place
 ),
 
 final as (
@@ -164,11 +174,11 @@ final as (
     from runs
     inner join first_failures
         on
-            runs.phone_number_key = first_failures.phone_number_key
+            runs.failing_number = first_failures.failing_number
             and runs.first_place = first_failures.first_place
     inner join jobs as first_jobs on runs.first_place = first_jobs.job_place
     inner join jobs as last_jobs on runs.last_place = last_jobs.job_place
-    left join jobs as recovered_jobs on runs.success_place = recovered_jobs.job_place
+    left join jobs as recovered_jobs on runs.next_success_place = recovered_jobs.job_place
 )
 
 select * from final;

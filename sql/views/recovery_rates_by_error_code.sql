@@ -43,7 +43,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by error_code, is_recovered order by failed_attempts asc nulls first
+            partition by error_code, is_recovered order by failed_attempts asc
         ) as attempts_rank,
         row_number() over (
             partition by error_code, is_recovered order by hours_to_recovery asc nulls last

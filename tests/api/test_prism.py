@@ -179,6 +179,7 @@ def test_the_command_succeeds(prism: Prism, tmp_path: Path) -> None:
         "job_phone_numbers": 4,
         "job_operations": 4,
         "job_operation_errors": 1,
+        "job_parameters": 0,
         "job_observations": 1,
         "rejected_records": 0,
     }

@@ -80,6 +80,7 @@ def test_rows_lie_in_the_utc_month_of_their_job(tmp_path: Path) -> None:
         "jobs/month=2026-01/it_0.parquet",
         "jobs/month=unknown/it_0.parquet",
         "job_phone_numbers/month=unknown/it_0.parquet",
+        "job_parameters/month=unknown/it_0.parquet",
         "job_operations/month=2026-01/it_0.parquet",
         "job_operation_errors/month=2026-01/it_0.parquet",
         "job_observations/month=2026-01/it_0.parquet",

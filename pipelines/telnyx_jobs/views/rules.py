@@ -10,12 +10,12 @@ import sqlglot
 from sqlglot import exp
 
 _TEXTS = frozenset(
-    {"job_id", "error_code", "error_pointer", "error_title", "phone_number_key", "job_type"}
+    {"job_id", "job_type", "error_code", "error_pointer", "error_title", "phone_number_key"}
 )
 _OTHERS = frozenset(
     {
-        *("updated_at", "duration_seconds", "error_count", "failed_attempts"),
-        *("hours_to_recovery", "job_place", "failing_number"),
+        *("updated_at", "duration_seconds", "error_count", "job_place"),
+        *("failed_attempts", "hours_to_recovery"),
     }
 )
 """Columns that some view sorts by."""
