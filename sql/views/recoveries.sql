@@ -107,7 +107,7 @@ attempts as (
     where failed_attempts.job_place is null
 ),
 
--- The next success, if any, tells the runs of a number apart.
+-- The next success, if any, separates the runs of a number.
 placed as (
     select
         failing_number,
