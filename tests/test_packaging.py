@@ -24,7 +24,17 @@ LAYERS = [
 ]
 """Every folder of the package, from the top: each imports only folders further down."""
 
-SHARED = {"addresses", "errors", "files", "progress", "quoting", "schema", "settings", "text"}
+SHARED = {
+    "addresses",
+    "errors",
+    "files",
+    "progress",
+    "quoting",
+    "schema",
+    "settings",
+    "text",
+    "version",
+}
 """Modules that every folder may import; they import no folder."""
 
 SLOW_TO_IMPORT = {

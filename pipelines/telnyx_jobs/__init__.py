@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from telnyx_jobs.version import __version__
+
 if TYPE_CHECKING:
     import dlt
     from dlt.extract import DltSource
 
-__version__ = "0.2.0"
-__all__ = ["create_views", "telnyx_jobs"]
+__all__ = ["__version__", "create_views", "telnyx_jobs"]
 
 
 def telnyx_jobs(

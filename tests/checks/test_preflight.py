@@ -24,7 +24,7 @@ from support.syncs import (
     run,
     sync_once,
 )
-from telnyx_jobs import __version__
+from telnyx_jobs.version import __version__
 
 NAME = "telnyx_jobs.duckdb"
 NAMES = ["key", "api", "clock", "folder", "disk", "file", "lock", "versions"]

@@ -21,7 +21,6 @@ import httpx
 import msgspec
 import tenacity
 
-from telnyx_jobs import __version__
 from telnyx_jobs.addresses import checked_base_url
 from telnyx_jobs.api.models import Page, Record, Rejected
 from telnyx_jobs.api.parsing import BrokenAnswer, read_job, read_page
@@ -36,6 +35,7 @@ from telnyx_jobs.errors import (
 )
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.settings import MAX_PAGE_SIZE
+from telnyx_jobs.version import __version__
 
 _Answer = tuple[int, httpx.Headers, bytes]
 """Status, headers and whole body."""

@@ -123,6 +123,10 @@ class Page:
     total_pages: int | None
     total_results: int | None
 
+    def job_ids(self) -> list[str]:
+        """Ids of the jobs that can be loaded."""
+        return [record.job_id for record in self.records if isinstance(record, Record)]
+
 
 def _shape(type_: msgspec.inspect.Type) -> Any:
     """Documented fields of a struct as nested dicts; `[shape]` for a list, None for a leaf."""

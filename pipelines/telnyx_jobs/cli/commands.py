@@ -8,7 +8,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from telnyx_jobs import __version__
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.checks import check, status, verify
 from telnyx_jobs.cli.examples import examples
@@ -20,6 +19,7 @@ from telnyx_jobs.cli.startup import prepare_process
 from telnyx_jobs.cli.sync import sync
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import ENV_PREFIX
+from telnyx_jobs.version import __version__
 
 app = typer.Typer(
     name="telnyx-jobs",

@@ -18,9 +18,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from telnyx_jobs import __version__
 from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, TryAgainLater
+from telnyx_jobs.version import __version__
 
 if TYPE_CHECKING:
     import httpx

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import typer
 
-from telnyx_jobs import __version__
 from telnyx_jobs.cli.notify import Notifier
 from telnyx_jobs.cli.progress import json_line
 from telnyx_jobs.errors import (
@@ -24,6 +23,7 @@ from telnyx_jobs.errors import (
     TryAgainLater,
     stops_kept,
 )
+from telnyx_jobs.version import __version__
 
 INTERRUPTED = 130
 STOP_SECONDS = 3.0

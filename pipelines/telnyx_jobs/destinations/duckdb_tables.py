@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 from packaging.version import InvalidVersion, Version
 
-from telnyx_jobs import __version__
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.quoting import literal
 from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.version import __version__
 from telnyx_jobs.views.files import view_statements
 
 STORAGE_VERSION = "v1.4.0"

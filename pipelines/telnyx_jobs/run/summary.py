@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from telnyx_jobs import __version__
 from telnyx_jobs.schema import SYNC_RUNS
 from telnyx_jobs.settings import Mode
 from telnyx_jobs.source.counts import Counts
+from telnyx_jobs.version import __version__
 
 
 @dataclass(kw_only=True)

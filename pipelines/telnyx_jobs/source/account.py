@@ -4,11 +4,12 @@ Jobs carry no account id and the API cannot say whose key it is. So one loaded j
 again, by the list or by its id, before anything is written.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.page_cache import CachedPage, PageCache
 
 ASKED = 3
 """The newest loaded jobs that are requested by id if the list shows none."""
@@ -35,6 +36,18 @@ class AccountCheck:
                 "same and Telnyx has deleted all of its jobs, add --same-account"
             )
         self._is_settled = True
+
+
+def pages_of_account(
+    cache: PageCache, base: str, loaded: Loaded, client: Client
+) -> Iterator[CachedPage]:
+    """The pages kept by a killed run, unless they are of another account."""
+    newest = cache.first_job_ids(base, ASKED)
+    # once jobs are loaded, no page of another account gets as far as the cache
+    is_ours = bool(loaded.newest_job_ids(1)) or knows_one(client, newest)
+    if newest and not is_ours:
+        cache.clear()
+    yield from cache.replay(base)
 
 
 def knows_one(client: Client, job_ids: Iterable[str]) -> bool:

@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from telnyx_jobs.api.client import Client
-from telnyx_jobs.api.models import Page, Record, Rejected
+from telnyx_jobs.api.models import Page, Record
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import FINAL_STATUSES
 from telnyx_jobs.settings import Scope
-from telnyx_jobs.source.account import ASKED, AccountCheck, knows_one
+from telnyx_jobs.source.account import AccountCheck, pages_of_account
 from telnyx_jobs.source.audit import Audit
 from telnyx_jobs.source.changes import Changes
 from telnyx_jobs.source.clock import clock_after
 from telnyx_jobs.source.counts import Counts
+from telnyx_jobs.source.flatten import weight_of
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.open_jobs import OpenJobReader
-from telnyx_jobs.source.page_cache import CachedPage, Found, PageCache
+from telnyx_jobs.source.page_cache import Found, PageCache
 from telnyx_jobs.source.pages import PageReader, identity
 from telnyx_jobs.source.retrieve import retrieve
 from telnyx_jobs.source.short_lists import ListTrust
@@ -110,7 +111,7 @@ class Extraction:
         rows, received = 0, self._client.usage.received_bytes
         for found in self._until_stopped():
             batch += found
-            rows += sum(_weight(record) for record, _ in found)
+            rows += sum(weight_of(record) for record, _ in found)
             # decoded pages are large: this one goes before the next one comes
             found.clear()
             all_received = self._client.usage.received_bytes
@@ -197,7 +198,9 @@ class Extraction:
 
     def _replayed(self) -> Iterator[list[Found]]:
         """Pages that a run read before it was killed, instead of requesting them again."""
-        for page in self._cached_pages():
+        if self._cache is None:
+            return
+        for page in pages_of_account(self._cache, self._base(), self._loaded, self._client):
             self._restore(page.state)
             for record, _ in page.found:
                 if isinstance(record, Record):
@@ -205,16 +208,6 @@ class Extraction:
                     if record.job.status not in FINAL_STATUSES:
                         self._open_before.append(record.job_id)
             yield page.found
-
-    def _cached_pages(self) -> Iterator[CachedPage]:
-        """The pages kept by a killed run, unless they are of another account."""
-        if self._cache is None:
-            return
-        newest = self._cache.first_job_ids(self._base(), ASKED)
-        is_ours = bool(self._loaded.newest_job_ids(1)) or knows_one(self._client, newest)
-        if newest and not is_ours:
-            self._cache.clear()
-        yield from self._cache.replay(self._base())
 
     def _read_all(self, job_type: str | None) -> Iterator[list[Found]]:
         """Every page; again if fewer jobs were seen than the API announced at first."""
@@ -254,7 +247,7 @@ class Extraction:
             nonlocal found
             note(page)
             self._totals[job_type] = page.total_results
-            self._account.confirm(_job_ids(page))
+            self._account.confirm(page.job_ids())
             found = self._listed(page)
             if self._cache is not None and walk.next_page is not None and not self._scope.full:
                 self._cache.append(found, self.state())
@@ -284,14 +277,14 @@ class Extraction:
 
     def _known(self, page: Page) -> list[bool]:
         """For each job of the page whether an earlier run has loaded or cached it."""
-        loaded = self._loaded.versions(_job_ids(page))
+        loaded = self._loaded.versions(page.job_ids())
         return [r.job_id in loaded or r.job_id in self._known_before for r in page.records]
 
     def _listed(self, page: Page) -> list[Found]:
         """The records of a page that are in the run's scope."""
         self._counts.jobs_listed += len(page.records)
         now = self._now()
-        versions = self._loaded.versions(_job_ids(page))
+        versions = self._loaded.versions(page.job_ids())
         found: list[Found] = []
         for record in page.records:
             if isinstance(record, Record):
@@ -355,14 +348,3 @@ class Extraction:
                     coverage.reopen(state.since)
             else:
                 self._since = state.since
-
-
-def _job_ids(page: Page) -> list[str]:
-    return [record.job_id for record in page.records if isinstance(record, Record)]
-
-
-def _weight(record: Record | Rejected) -> int:
-    """Rows that the record will make, about."""
-    if isinstance(record, Rejected):
-        return 1
-    return 1 + sum(len(members or ()) for members in record.job.arrays().values())

@@ -55,6 +55,13 @@ class Observed:
     at: datetime
 
 
+def weight_of(record: Record | Rejected) -> int:
+    """Rows that the record will make, about."""
+    if isinstance(record, Rejected):
+        return 1
+    return 1 + sum(len(members or ()) for members in record.job.arrays().values())
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema(
         [pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns]
