@@ -75,6 +75,8 @@ class Settings:
     mask_phone_numbers: bool = False
     wait: float = 0.0
     destination: str = DUCKDB
+    creates_folder: bool = False
+    """Whether the folder of the database is created if only it is missing."""
     file_mode: int = int(DEFAULT_FILE_MODE, 8)
     """Permissions of the published file."""
 

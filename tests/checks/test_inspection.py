@@ -61,6 +61,7 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
         "overdue_jobs": 0,
         "pending_pages": 0,
         "last_run": summary.as_json() | {"exit_code": 0, "error": None},
+        "private": None,
     }
 
 
@@ -93,8 +94,16 @@ def test_verify_agrees_with_a_file_just_synced(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{NAME} agrees with the API\n")
 
 
+def _alter(jobs: Jobs) -> None:
+    jobs[1] |= {"status": "failed", "successful_operations": []}
+
+
 def _finish(jobs: Jobs) -> None:
     jobs[5] |= {"status": "failed", "pending_operations": []}
+
+
+def _update(jobs: Jobs) -> None:
+    jobs[1] |= {"status": "failed", "updated_at": jobs[4]["updated_at"]}
 
 
 def _swap_for_another(jobs: Jobs) -> None:
@@ -105,30 +114,34 @@ def _add(jobs: Jobs) -> None:
     jobs.append(job(6))
 
 
+def _add_old(jobs: Jobs) -> None:
+    jobs.append(job(-1))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (
-            _finish,
+            _alter,
             [
-                difference("job-00000", "status", "in_progress", "failed"),
-                difference("job-00000", "pending_operations_count", "1", "0"),
+                difference("job-00002", "status", "completed", "failed"),
+                difference("job-00002", "successful_operations_count", "1", "0"),
                 *(
                     difference(
-                        "job-00000", f"job_operations['pending', 0].{name}", kept, "no such row"
+                        "job-00002", f"job_operations['successful', 0].{name}", kept, "no such row"
                     )
                     for name, kept in [
-                        ("job_id", "job-00000"),
-                        ("outcome", "pending"),
+                        ("job_id", "job-00002"),
+                        ("outcome", "successful"),
                         ("position", "0"),
-                        ("phone_number_id", "id-7"),
-                        ("phone_number", "+15550000007"),
+                        ("phone_number_id", "id-2"),
+                        ("phone_number", "+15550000002"),
                     ]
                 ),
             ],
         ),
         (_swap_for_another, [difference("job-00003", "job", "there", "unknown (404)")]),
-        (_add, [difference("all jobs", "number", "6", "7; sync --full finds which")]),
+        (_add_old, [difference("all jobs", "number", "6", "7; sync --full finds which")]),
     ],
     ids=["a job changed", "a job vanished", "the total differs"],
 )
@@ -142,6 +155,55 @@ def test_verify_names_what_differs(
         change(jobs)
 
         assert differences(tmp_path, api) == expected
+
+
+@pytest.mark.parametrize("change", [_finish, _update, _add], ids=["open", "updated", "created"])
+def test_verify_knows_what_changed_since_the_sync(
+    change: Callable[[Jobs], None], tmp_path: Path
+) -> None:
+    """A job that was open, or that Telnyx updated or created since, is no difference."""
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, tmp_path / NAME)
+        change(jobs)
+        done = run(tmp_path, "verify", "--quiet", environ=access(api))
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        f"{NAME} agrees with the API",
+        "1 job changed at Telnyx since the last sync",
+    ]
+
+
+def test_verify_looks_at_the_same_jobs_again(tmp_path: Path) -> None:
+    """Two runs of `verify --sample 3` retrieve the same three jobs of the published file."""
+    with api_of(Jobs(map(job, range(20)))) as api:
+        sync_once(api, tmp_path / NAME)
+        asked = []
+        for _ in range(2):
+            before = len(api.requests)
+            run(tmp_path, "verify", "--quiet", "--sample", "3", environ=access(api))
+            asked.append([target for _, target in api.requests[before:] if "job-" in target])
+
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 3
+
+
+def test_a_sync_in_the_future_is_a_fault(tmp_path: Path) -> None:
+    """`status` and `check` report a file that a clock a year ahead has dated."""
+    with api_of(account()) as api:
+        sync_once(api, tmp_path / NAME)
+        (tmp_path / NAME).chmod(0o600)
+        with duckdb.connect(str(tmp_path / NAME)) as connection:
+            connection.execute(
+                "update telnyx_raw.sync_runs set finished_at = finished_at + interval 1 year"
+            )
+        status = run(tmp_path, "status", "--max-age", "2h")
+        check = run(tmp_path, "check", environ=access(api))
+
+    assert (status.returncode, check.returncode) == (1, 78)
+    assert "in the future" in status.stdout
+    assert "in the future" in check.stdout
 
 
 def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:

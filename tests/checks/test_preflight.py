@@ -76,7 +76,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     message = [line[2] for line in lines]
     assert message[0] == "found and accepted"
     assert message[1] == f"{api.url} answers, 2 jobs"
-    assert message[3] == f"{tmp_path} can be written"
+    assert message[3] == f"{tmp_path} can be written, also for temporary files"
     assert message[5].startswith(f"{tmp_path / NAME}, synced 20")
     assert message[6] == "no sync is running"
     assert f"duckdb {duckdb.__version__}" in message[7]
@@ -306,7 +306,7 @@ def test_a_place_that_cannot_be_written_is_74(
 @pytest.mark.parametrize(
     ("database", "code", "finding", "message"),
     [
-        ("not/there/yet.duckdb", 0, "folder", "can be made"),
+        ("not/there/yet.duckdb", 78, "folder", "does not exist"),
         ("file/jobs.duckdb", 74, "folder", "is not a folder"),
         ("telnyx.duckdb", 78, "file", "cannot be queried"),
     ],
@@ -314,7 +314,7 @@ def test_a_place_that_cannot_be_written_is_74(
 def test_where_the_file_is_to_be(
     database: str, code: int, finding: str, message: str, tmp_path: Path
 ) -> None:
-    """A folder may still have to be made, but not where a file is, nor for an unusable name."""
+    """The folder must exist and be no file, and the name be one that can be queried."""
     (tmp_path / "file").touch()
     found = Findings(run(tmp_path, "check", "--demo", "--json", "--database", database))
 

@@ -60,7 +60,7 @@ def test_the_json_summary_is_all_of_stdout(tmp_path: Path) -> None:
     assert list(summary) == SUMMARY_FIELDS
     assert (summary["requests"], summary["jobs_changed"], summary["published"]) == (1, 1, True)
     events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
-    assert events == ["page", "test", "publish"]
+    assert events == ["page", "load", "test", "publish"]
 
 
 def test_quiet_says_nothing_but_the_summary(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from telnyx_jobs.api.client import checked_key
-from telnyx_jobs.destinations.base import Destination, NotLookedAt
+from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination, NotLookedAt
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import (
     BadConfiguration,
@@ -30,8 +30,6 @@ from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.settings import Settings, find_key
 
 DISTRIBUTION = "telnyx-jobs"
-CLOCK_SECONDS = 60.0
-"""How far this machine's clock may be from the API's."""
 SMALLEST_FREE_BYTES = 100_000_000
 """Free disk that a sync of a small or a new file needs."""
 _NO_KEY = "none"
@@ -156,6 +154,7 @@ def _clock(answer: _Answer) -> str:
 
 
 def _folder(place: Place) -> str:
+    place.check_folder()
     folder = place.database.parent
     nearest = _nearest(folder)
     for each in (nearest, place.state, place.lock):
@@ -164,9 +163,10 @@ def _folder(place: Place) -> str:
     if not nearest.is_dir() or (place.state.exists() and not place.state.is_dir()):
         raise CannotWrite(f"{nearest} is not a folder: move it away, or give another --database")
     # a sync sets the folder's mode, which only its owner may
-    if place.state.exists() and os.geteuid() not in (0, place.state.stat().st_uid):
-        raise CannotWrite(f"{place.state} belongs to another user: run as that user")
-    return f"{folder} can be written" if nearest == folder else f"{folder} can be made"
+    if place.state.exists():
+        place.check_owner()
+    can = "can be written" if nearest == folder else "can be created"
+    return f"{folder} {can}, also for temporary files"
 
 
 def _disk(place: Place) -> str:

@@ -1,11 +1,12 @@
 """How fresh the published data is, and how the last run ended. Sends no request."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination
 from telnyx_jobs.destinations.place import Place
 
 
@@ -18,10 +19,17 @@ class Status:
     age_seconds: float | None
     open_jobs: int | None
     overdue_jobs: int | None
-    pending_pages: int
+    pending_pages: int | None
     """Pages that a stopped run read and the next one publishes without another request."""
     last_run: dict[str, Any] | None
     """The newest line of `runs.jsonl`: the last run that began, failed or not."""
+    private: str | None
+    """The state folder, if only its owner may read it: it knows pending pages and the last run."""
+
+    @property
+    def is_in_future(self) -> bool:
+        """Whether the newest sync ended later than now: its clock or this one is wrong."""
+        return self.age_seconds is not None and self.age_seconds < -CLOCK_SECONDS
 
     def is_older_than(self, seconds: float) -> bool:
         return self.age_seconds is None or self.age_seconds > seconds
@@ -43,14 +51,17 @@ def read_status(destination: Destination) -> Status:
             )
     if published_at is not None:
         age = (datetime.now(UTC) - published_at).total_seconds()
+    state = destination.place.state
+    is_private = state.exists() and not os.access(state, os.R_OK | os.X_OK)
     return Status(
         database=destination.name,
         published_at=published_at,
         age_seconds=age,
         open_jobs=open_jobs,
         overdue_jobs=overdue_jobs and int(overdue_jobs),
-        pending_pages=len(list(destination.place.pages.glob("*.json"))),
-        last_run=_last_run(destination.place),
+        pending_pages=None if is_private else len(list(destination.place.pages.glob("*.json"))),
+        last_run=None if is_private else _last_run(destination.place),
+        private=str(state) if is_private else None,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.mask_key import kept_mask
 from telnyx_jobs.run.sync import open_client
-from telnyx_jobs.schema import CHILDREN, JOBS, MARKER, RAW_SCHEMA, ROW_HASH, Table
+from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, ROW_HASH, Table
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.flatten import Observed, job_tables
 from telnyx_jobs.source.loaded import as_text
@@ -34,19 +35,30 @@ class Difference(NamedTuple):
     at_api: str
 
 
-def verify(settings: Settings, destination: Destination, report: Report) -> list[Difference]:
-    """All differences found; none if the data is right. Raises as the client does."""
+@dataclass
+class Verified:
+    """What was found: no difference if the data is what the API said at the last sync."""
+
+    differences: list[Difference] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """Jobs that changed at Telnyx since the last sync, and so say nothing about the data."""
+
+
+def verify(
+    settings: Settings, destination: Destination, report: Report, *, sample: int = SAMPLE
+) -> Verified:
+    """Compare what is published with itself and with the API. Raises as the client does."""
+    found = Verified()
     with destination.reading() as reader:
         if reader is None:
             raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
         mask = kept_mask(destination.place, reader.query)
         with open_client(settings, report, mask) as client:
             report("test")
-            return [
-                *_tests(reader),
-                *_totals(reader, client),
-                *_jobs(reader, client, report),
-            ]
+            found.differences += _tests(reader)
+            found.differences += _totals(reader, client, found.changed)
+            found.differences += _jobs(reader, client, report, sample, found.changed)
+    return found
 
 
 def _tests(reader: Reader) -> Iterator[Difference]:
@@ -55,7 +67,7 @@ def _tests(reader: Reader) -> Iterator[Difference]:
             yield Difference(name, "data test", str(row), "")
 
 
-def _totals(reader: Reader, client: Client) -> Iterator[Difference]:
+def _totals(reader: Reader, client: Client, changed: list[str]) -> Iterator[Difference]:
     """The number of jobs, unless the data was filled from a date on."""
     state = kept_state(reader.query)
     if state is None or state.since or "*" not in state.spans:
@@ -66,28 +78,59 @@ def _totals(reader: Reader, client: Client) -> Iterator[Difference]:
         f"(select id from {RAW_SCHEMA}.jobs where missing_since is null)) "
         f"from {RAW_SCHEMA}.jobs where missing_since is null"
     )
-    total = client.page(1).total_results
+    page = client.page(1)
+    total = page.total_results
+    new = _unknown(reader, [record.job_id for record in page.records])
+    if total is not None and total > known + rejected and new:
+        # the newest job is not loaded: as many as there are more were created since the sync
+        changed += new
+        return
     # whether the API still shows a rejected record is unknown
     if total is not None and not known <= total <= known + rejected:
         yield Difference("all jobs", "number", f"{known}", f"{total}; sync --full finds which")
 
 
-def _jobs(reader: Reader, client: Client, report: Report) -> Iterator[Difference]:
-    job_ids = [
-        job_id
-        for (job_id,) in reader.query(
-            f"select id from {RAW_SCHEMA}.jobs where missing_since is null order by id"
+def _unknown(reader: Reader, job_ids: list[str | None]) -> list[str]:
+    """Those of the jobs that no table holds."""
+    known = f"select 1 from {RAW_SCHEMA}.jobs where id = ?"
+    rejected = f"select 1 from {RAW_SCHEMA}.rejected_records where job_id = ?"
+    asked = [job_id for job_id in job_ids if job_id]
+    return [i for i in asked if not reader.query(known, [i]) and not reader.query(rejected, [i])]
+
+
+def _jobs(
+    reader: Reader, client: Client, report: Report, sample: int, changed: list[str]
+) -> Iterator[Difference]:
+    jobs = {
+        job_id: (status, updated_at)
+        for job_id, status, updated_at in reader.query(
+            f"select id, status, updated_at from {RAW_SCHEMA}.jobs "
+            "where missing_since is null order by id"
         )
-    ]
-    sample = random.sample(job_ids, min(SAMPLE, len(job_ids)))
-    for done, job_id in enumerate(sorted(sample), start=1):
+    }
+    # as long as nothing new is published, the same jobs are looked at
+    ((seed,),) = reader.query(f"select max(run_id) from {RAW_SCHEMA}.sync_runs")
+    asked = sorted(random.Random(seed).sample(sorted(jobs), min(sample, len(jobs))))
+    for done, job_id in enumerate(asked, start=1):
         record = client.job(job_id)
-        report("retrieve", done=done, total=len(sample))
+        report("retrieve", done=done, total=len(asked))
         if isinstance(record, Record):
-            yield from _differences(reader, record)
+            differences = list(_differences(reader, record))
+            status, updated_at = jobs[job_id]
+            if differences and _has_moved_on(record, status, updated_at):
+                changed.append(job_id)
+            else:
+                yield from differences
         else:
             said = "unknown (404)" if record is None else f"unusable: {record.reason}"
             yield Difference(job_id, "job", "there", said)
+
+
+def _has_moved_on(record: Record, status: str | None, updated_at: datetime | None) -> bool:
+    """Whether the job was open at the last sync, or was updated since."""
+    now = record.job.updated_at
+    is_updated = now is not None and updated_at is not None and now > updated_at
+    return is_updated or status not in FINAL_STATUSES
 
 
 def _differences(reader: Reader, record: Record) -> Iterator[Difference]:

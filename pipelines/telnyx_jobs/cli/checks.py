@@ -9,7 +9,8 @@ import typer
 
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.access import Access, access_to
-from telnyx_jobs.cli.output import checked, print_table, standing
+from telnyx_jobs.cli.output import checked, counted, print_table, standing
+from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.settings import (
@@ -24,6 +25,7 @@ from telnyx_jobs.settings import (
 
 
 def check(
+    context: typer.Context,
     demo: options.Demo = False,
     database: options.Database = Path(DEFAULT_DATABASE),
     base_url: options.BaseUrl = DEFAULT_BASE_URL,
@@ -46,6 +48,7 @@ def check(
             max_retries=max_retries,
             timeout=timeout,
             destination=destination,
+            creates_folder=is_from_schedule(context, "database"),
         )
         found = run_check(settings, destination_for(settings))
     code = first_failure(found)
@@ -79,7 +82,11 @@ def status(
         print(metrics(found, target), end="")
     else:
         print(dumps(found.as_json()) if json else standing(found))
-    if found.published_at is None or (max_age is not None and found.is_older_than(max_age)):
+    if (
+        found.is_in_future
+        or found.published_at is None
+        or (max_age is not None and found.is_older_than(max_age))
+    ):
         raise typer.Exit(1)
 
 
@@ -90,6 +97,7 @@ def verify(
     max_retries: options.MaxRetries = DEFAULT_RETRIES,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     destination: options.Destination = DUCKDB,
+    sample: options.Sample = 25,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -115,12 +123,16 @@ def verify(
             destination=destination,
         )
         target = destination_for(settings, report)
-        differences = run_verify(settings, target, report)
+        found = run_verify(settings, target, report, sample=sample)
+    differences = found.differences
     if json:
         print(dumps([difference._asdict() for difference in differences]))
     elif differences:
         print_table(differences[0]._fields, differences)
     else:
         print(f"{target.name} agrees with the API")
+    if found.changed and not json:
+        # each was open, updated or created meanwhile
+        print(f"{counted(len(found.changed), 'job')} changed at Telnyx since the last sync")
     if differences:
         raise typer.Exit(1)

@@ -55,7 +55,14 @@ def _file_mode(mode: str) -> str:
     return mode
 
 
-Database = Annotated[Path, typer.Option(help="The DuckDB file to publish.", dir_okay=False)]
+Database = Annotated[
+    Path,
+    typer.Option(
+        help="The DuckDB file to publish. Its folder must exist; if the environment or the file "
+        "names the path, a sync creates the last folder.",
+        dir_okay=False,
+    ),
+]
 BaseUrl = Annotated[
     str,
     typer.Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"]),
@@ -134,6 +141,7 @@ MaxAge = Annotated[
         help="Exit 1 if the file is older than 90s, 30m, 2h or 1d.", metavar="AGE", parser=_seconds
     ),
 ]
+Sample = Annotated[int, typer.Option(help="Jobs to compare with the API, one by one.", min=0)]
 Prometheus = Annotated[
     bool, typer.Option("--prometheus", help="Print metrics in Prometheus' text format.")
 ]

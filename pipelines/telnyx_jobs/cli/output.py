@@ -1,6 +1,7 @@
 """What commands print for a person on stdout."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from telnyx_jobs.text import one_line
@@ -19,21 +20,30 @@ def synced(summary: "Summary") -> str:
     seconds = (summary.finished_at - summary.started_at).total_seconds()
     lines = [
         f"Published {summary.database}",
-        f"  jobs      {summary.jobs_changed:,} new or changed, {summary.open_jobs:,} open, "
-        f"{summary.missing_jobs:,} no longer returned by the API",
-        f"  rows      {written or 'nothing had changed'}",
-        f"  requests  {summary.requests:,} ({summary.pages:,} pages, "
-        f"{summary.jobs_retrieved:,} jobs one by one, {summary.retries:,} retries), "
-        f"{seconds:.1f} s",
+        *_wrapped(
+            "jobs",
+            f"{summary.jobs_changed:,} new or changed, {summary.open_jobs:,} open, "
+            f"{summary.missing_jobs:,} no longer returned by the API",
+        ),
+        *_wrapped("rows", written or "nothing had changed"),
+        *_wrapped(
+            "requests",
+            f"{summary.requests:,} ({counted(summary.pages, 'page')}, "
+            f"{counted(summary.jobs_retrieved, 'job')} one by one, "
+            f"{counted(summary.retries, 'retry', 'retries')}), {seconds:.1f} s",
+        ),
     ]
+    if summary.unknown_job_ids:
+        ids = ", ".join(map(one_line, summary.unknown_job_ids))
+        lines += _wrapped("unknown", f"to the API: {ids}")
     if summary.rejected_records:
-        lines.append(
-            f"  rejected  {summary.rejected_records:,} records that could not be loaded: "
-            "see telnyx_raw.rejected_records"
+        rejected = counted(summary.rejected_records, "record")
+        lines += _wrapped(
+            "rejected", f"{rejected} that cannot be loaded: see telnyx_raw.rejected_records"
         )
     if summary.unknown_fields:
         fields = ", ".join(map(one_line, summary.unknown_fields))
-        lines.append(f"  unknown   fields kept in telnyx_raw.jobs.extra: {fields}")
+        lines += _wrapped("unknown", f"fields kept in telnyx_raw.jobs.extra: {fields}")
     for pair in summary.new_failures[:5]:
         code = one_line(pair["error_code"] or "without code")
         pointer = one_line(pair["error_pointer_pattern"] or "no pointer")
@@ -41,6 +51,23 @@ def synced(summary: "Summary") -> str:
     if len(summary.new_failures) > 5:
         lines.append(f"            and {len(summary.new_failures) - 5} more")
     return "\n".join(lines)
+
+
+def counted(count: int, name: str, names: str = "") -> str:
+    """A number with its noun, such as `1 page` and `2 pages`."""
+    return f"{count:,} {name if count == 1 else names or f'{name}s'}"
+
+
+def _wrapped(title: str, text: str) -> list[str]:
+    """Lines of at most 80 columns, unless a word is longer."""
+    return wrap(
+        text,
+        width=80,
+        initial_indent=f"  {title:<10}",
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def checked(findings: Sequence["Finding"]) -> str:
@@ -71,13 +98,19 @@ def standing(found: "Status") -> str:
         lines = [f"{found.database} does not exist yet: run sync"]
     else:
         at = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
+        ago = f"{found.age_seconds:,.0f} s ago"
+        if found.is_in_future:
+            ago = "which is in the future: a clock was wrong; run check"
         lines = [
             found.database,
-            f"  published  {at}, {found.age_seconds:,.0f} s ago",
+            f"  published  {at}, {ago}",
             f"  open jobs  {found.open_jobs:,}, {found.overdue_jobs:,} of them overdue",
         ]
     if found.pending_pages:
-        lines.append(f"  pending    {found.pending_pages:,} pages read by a run that was stopped")
+        pages = counted(found.pending_pages, "page")
+        lines.append(f"  pending    {pages} read by a run that was stopped")
+    if found.private:
+        lines.append(f"  last run   only its owner may read {found.private}")
     if found.last_run:
         code, why = found.last_run["exit_code"], found.last_run["error"]
         lines.append(

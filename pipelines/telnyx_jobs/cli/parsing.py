@@ -16,6 +16,9 @@ from typer.core import TyperCommand
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import CONFIG_FILE, CONFIG_SECTION, ENV_PREFIX, configuration
 
+_KEPT_SOURCES = ("ENVIRONMENT", "DEFAULT_MAP")
+"""Typer's names for the environment and for the file."""
+
 
 class ConfiguredCommand(TyperCommand):
     """A command whose options also come from the environment and from the file."""
@@ -58,6 +61,12 @@ class ConfiguredCommand(TyperCommand):
         """The options beside the wrong one."""
         ctx.resilient_parsing = ctx.ignore_unknown_options = True
         super().parse_args(ctx, list(args))
+
+
+def is_from_schedule(context: typer.Context, option: str) -> bool:
+    """Whether the option is set where a schedule sets it: in the environment or the file."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name in _KEPT_SOURCES
 
 
 def unknown_settings(commands: Mapping[str, Any]) -> Iterator[str]:

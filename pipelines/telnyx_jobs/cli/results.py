@@ -9,6 +9,7 @@ import typer
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.output import exported_to
 from telnyx_jobs.cli.progress import reporting
+from telnyx_jobs.cli.startup import with_docstrings
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
@@ -31,6 +32,7 @@ def report(
 
         print(text_page(found, Console(highlight=False)))
     else:
+        with_docstrings()
         try:
             from telnyx_jobs.report.html import write_html
         except ModuleNotFoundError as missing:

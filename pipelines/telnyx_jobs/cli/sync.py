@@ -10,7 +10,8 @@ import typer
 
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.access import access_to
-from telnyx_jobs.cli.output import synced
+from telnyx_jobs.cli.output import counted, synced
+from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import import_without_extras, make_lean
 from telnyx_jobs.settings import (
@@ -84,6 +85,7 @@ def sync(
         mask_phone_numbers=mask_phone_numbers,
         wait=wait,
         destination=destination,
+        creates_folder=is_from_schedule(context, "database"),
         file_mode=int(file_mode, 8),
     )
     summary = new_summary(scope.mode)
@@ -101,6 +103,8 @@ def sync(
                 run_sync(settings, target, summary, report, notifier.started)
                 text, as_json = synced(summary), summary.as_json()
     print(dumps(as_json) if json else text)
+    if summary.unknown_job_ids:
+        raise typer.Exit(1)
 
 
 def _planned(
@@ -111,7 +115,8 @@ def _planned(
 
     planned = plan(settings, destination, report)
     text = (
-        f"A sync would request {planned.list_pages:,} list pages and {planned.retrieves:,} jobs "
-        f"one by one: {planned.requests:,} requests. Nothing was written."
+        f"A sync would request {counted(planned.list_pages, 'list page')} and "
+        f"{counted(planned.retrieves, 'job')} one by one: "
+        f"{counted(planned.requests, 'request')}. Nothing was written."
     )
     return text, planned.as_json()

@@ -2,14 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
+
+CLOCK_SECONDS = 60.0
+"""How far two clocks may be apart before it is a fault."""
 
 
 class NotLookedAt(Exception):
     """A check that another problem prevents; the message names it."""
+
+
+def synced_at(finished_at: datetime | None) -> str:
+    """When the newest sync ended, in words. Raises BadConfiguration for a time in the future."""
+    if finished_at is None:
+        return "holds no sync"
+    synced = f"synced {finished_at:%Y-%m-%d %H:%M} UTC"
+    if (finished_at - datetime.now(UTC)).total_seconds() > CLOCK_SECONDS:
+        raise BadConfiguration(
+            f"{synced}, which is in the future, so a clock was wrong: set the clock, or move the "
+            "data and the state folder away and let a sync load everything anew"
+        )
+    return synced
 
 
 class Reader(Protocol):

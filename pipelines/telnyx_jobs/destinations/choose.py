@@ -10,7 +10,7 @@ def destination_for(settings: Settings, report: Report = nothing) -> Destination
     if settings.destination == DUCKDB:
         from telnyx_jobs.destinations.duckdb_file import DuckDBFile
 
-        return DuckDBFile(settings.database, report, file_mode=settings.file_mode)
+        return DuckDBFile(settings, report)
     from telnyx_jobs.destinations.warehouse import Warehouse
 
-    return Warehouse(settings.database, settings.destination, report)
+    return Warehouse(settings, report)

@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseUndefinedRelation
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
 from telnyx_jobs.schema import RAW_SCHEMA, Table
@@ -17,6 +17,8 @@ from telnyx_jobs.source.sql import qualified, query_of
 
 _LOCK_SECONDS = 10
 """How long a run waits for the server to notice that an earlier one was killed."""
+_LONG_SECRET = 4
+"""Characters of a secret that is replaced; a shorter one occurs in any text."""
 _SECRET = re.compile("password|secret|token|key")
 
 
@@ -153,12 +155,21 @@ class Connection:
         except Exception as error:
             if not self._is_of_warehouse(error):
                 raise
-            raise CannotWrite(
-                f"{self.name} cannot be reached or refuses ({self._reason(error)}): check that it "
-                "runs, its credentials and their rights"
-            ) from error
+            raise CannotWrite(self._message(error)) from error
         finally:
             log.removeFilter(_is_no_record)
+
+    def _message(self, error: BaseException) -> str:
+        reason = self._reason(error)
+        if isinstance(error, DatabaseTerminalException | DatabaseUndefinedRelation):
+            return (
+                f"{self.name} refuses a statement ({reason}): check the rights of its user, and "
+                f"that nothing else changes the tables of {RAW_SCHEMA}"
+            )
+        return (
+            f"{self.name} cannot be reached or refuses ({reason}): check that it runs, its "
+            "credentials and their rights"
+        )
 
     def _is_of_warehouse(self, error: BaseException) -> bool:
         driver = getattr(self._closed_client, "dbapi", None)
@@ -171,8 +182,12 @@ class Connection:
             inner = inner.dbapi_exception
         lines = str(inner or error).strip().splitlines() or [type(error).__name__]
         text = lines[0][:300]
-        for secret in self._secrets():
-            text = text.replace(secret, "***")
+        secrets = self._secrets()
+        for secret in secrets:
+            if len(secret) >= _LONG_SECRET:
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+        if any(secret in text for secret in secrets):
+            return f"{type(inner or error).__name__}, not shown, since it may hold a secret"
         return text
 
     def _secrets(self) -> list[str]:

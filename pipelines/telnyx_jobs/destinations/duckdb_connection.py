@@ -14,6 +14,7 @@ from telnyx_jobs.views.files import data_test_texts
 
 _DAMAGED = "Corrupt database file|Could not read enough bytes"
 """DuckDB's text for a damaged file, in errors of several classes."""
+_VANISHED = "No such file or directory|could not be found"
 _UNWRITABLE = "Could not write|No space left"
 """Its text for a full disk: a commit or a checkpoint fails with another class too."""
 
@@ -75,6 +76,12 @@ def disk_errors(database: Path) -> Iterator[None]:
             raise BadConfiguration(
                 f"{database} is damaged ({reason_of(error)}): restore it from a backup, or "
                 "move it away and let a sync fill a new one"
+            ) from error
+        if re.search(_VANISHED, f"{error} {reason_of(error)}"):
+            raise CannotWrite(
+                f"a file of this run was removed while it ran ({reason_of(error)}): what is "
+                f"published is whole; run again, and let only syncs change the folder beside "
+                f"{database}"
             ) from error
         is_disk = isinstance(error, OSError | duckdb.IOException)
         if not is_disk and not re.search(_UNWRITABLE, str(error)):

@@ -5,6 +5,7 @@ DuckDB names a database after its file. Storage version v1.4.0, so today's drive
 """
 
 import fcntl
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from telnyx_jobs.destinations.base import NotLookedAt
+from telnyx_jobs.destinations.base import NotLookedAt, synced_at
 from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import (
     FileReader,
@@ -35,12 +36,15 @@ from telnyx_jobs.errors import BadConfiguration, Bug, TryAgainLater
 from telnyx_jobs.files import sync_to_disk
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import prepare_dlt
+from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.text import reason_of
 
 _BUILD_MEMORY = "96MiB"
 """Memory that DuckDB may use for a build; beyond it, it writes to a folder beside the build."""
+_UNUSABLE = re.compile(r"[?%\\\ud800-\udfff]")
+"""DuckDB ends a path at the first, and takes the third for a slash; dlt formats the second. The
+others stand for bytes that are not UTF-8."""
 _FICLONE = 0x40049409
 """Linux's request to share a file's blocks instead of copying them."""
 WRITER_SECONDS = 5.0
@@ -50,11 +54,11 @@ WRITER_SECONDS = 5.0
 class DuckDBFile:
     """The published file, and the build that replaces it. A `Destination`."""
 
-    def __init__(self, database: Path, report: Report = nothing, *, file_mode: int = 0o444) -> None:
-        self.place = Place(database.absolute())
-        self.name = str(database)
+    def __init__(self, settings: Settings, report: Report = nothing) -> None:
+        self.place = Place(settings.database.absolute(), settings.creates_folder)
+        self.name = str(settings.database)
         self._report = report
-        self._file_mode = file_mode
+        self._file_mode = settings.file_mode
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._flusher = ThreadPoolExecutor(1)
         self._flushed: Future[None] | None = None
@@ -104,9 +108,9 @@ class DuckDBFile:
         return Loaded(self.query)
 
     def load(self, source: Any) -> None:
-        import dlt
+        from telnyx_jobs.destinations.exact_duckdb import exact_duckdb
 
-        pipeline = pipeline_into(dlt.destinations.duckdb(self.connection), self.place.work)
+        pipeline = pipeline_into(exact_duckdb(self.connection), self.place.work)
         try:
             with failures_raised():
                 pipeline.run(source)
@@ -184,9 +188,7 @@ class DuckDBFile:
                 raise BadConfiguration(
                     f"{path} is damaged ({reason_of(error)}): restore it from a backup"
                 ) from None
-        return (
-            f"{path}, synced {rows[0][0]:%Y-%m-%d %H:%M} UTC" if rows else f"{path} holds no sync"
-        )
+        return f"{path}, {synced_at(rows[0][0] if rows else None)}"
 
     def errors(self) -> AbstractContextManager[None]:
         return disk_errors(self.place.database)
@@ -216,11 +218,19 @@ class DuckDBFile:
 
 
 def _check_name(database: Path) -> None:
-    """Raises BadConfiguration for a file name that makes every view unreadable."""
-    if database.stem in (VIEW_SCHEMA, RAW_SCHEMA):
+    """Raises BadConfiguration for a path that DuckDB or dlt would take for something else."""
+    # DuckDB names a database after its file, up to a dot, and compares names without case
+    catalog = database.name.split(".")[0].lower()
+    if catalog in (VIEW_SCHEMA, RAW_SCHEMA, "information_schema"):
         raise BadConfiguration(
             f"a file called {database.name} cannot be queried, since DuckDB would take "
-            f"{database.stem} for the database and for the schema in it: give another --database"
+            f"{catalog} for the database and for the schema in it: give another --database"
+        )
+    wrong = _UNUSABLE.search(str(database))
+    if wrong:
+        raise BadConfiguration(
+            f"{str(database)!r} holds {wrong[0]!r}, which DuckDB or dlt cannot have in a path: "
+            "give another --database"
         )
 
 

@@ -1,5 +1,8 @@
 """Where a database lies: the lock, the build, and what else a run needs beside it."""
 
+import os
+import pwd
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from telnyx_jobs.errors import TryAgainLater
+from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,8 @@ class Place:
     """The path of a database, and its state folder. A warehouse has a name instead of a file."""
 
     database: Path
+    creates_folder: bool = False
+    """Whether the folder of the database is created if only it is missing."""
 
     @property
     def state(self) -> Path:
@@ -52,9 +57,34 @@ class Place:
         return self.state / f"foreign-{self.database.name}.wal"
 
     def make(self) -> None:
-        """Create the state folder, private also when it existed before."""
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the state folder, private also when it existed before.
+
+        Raises BadConfiguration for a folder that does not exist, and CannotWrite for a state folder
+        of another user.
+        """
+        self.check_folder()
+        self.database.parent.mkdir(exist_ok=True)
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        self.check_owner()
         self.state.chmod(0o700)
+
+    def check_folder(self) -> None:
+        """Raises BadConfiguration for a folder that does not exist and is not created."""
+        folder = self.database.parent
+        if folder.exists() or (self.creates_folder and folder.parent.exists()):
+            return
+        raise BadConfiguration(
+            f"the folder {folder} does not exist: create it, or give another --database"
+        )
+
+    def check_owner(self) -> None:
+        """Raises CannotWrite when the state folder is another user's, whose mode is not ours."""
+        owner = self.state.stat().st_uid
+        if os.geteuid() not in (0, owner):
+            raise CannotWrite(
+                f"{self.state} belongs to the user {_user(owner)}: run as that user, or give "
+                "another --database"
+            )
 
     @contextmanager
     def locked(self, wait: float) -> Iterator[None]:
@@ -67,7 +97,38 @@ class Place:
                 f"another sync of {self.database} is running: run again when it has ended, "
                 "or give --wait"
             ) from None
+        held = self.lock.stat().st_ino
+        try:
+            with self._temporary_files():
+                yield
+        except Exception as error:
+            if isinstance(error, TelnyxJobsError) or self._is_locked_by(held):
+                raise
+            raise CannotWrite(
+                f"{self.state} was removed or replaced while this sync ran: what is published is "
+                "whole; run again, and let nothing but a sync change that folder"
+            ) from error
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _temporary_files(self) -> Iterator[None]:
+        """Have dlt and others create temporary files in the state folder: /tmp may be read-only."""
+        before, tempfile.tempdir = tempfile.tempdir, str(self.work)
         try:
             yield
         finally:
-            lock.release()
+            tempfile.tempdir = before
+
+    def _is_locked_by(self, inode: int) -> bool:
+        try:
+            return self.lock.stat().st_ino == inode
+        except OSError:
+            return False
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

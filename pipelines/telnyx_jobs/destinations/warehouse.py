@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import DestinationException
 
+from telnyx_jobs.destinations.base import synced_at
 from telnyx_jobs.destinations.connection import Connection
 from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import disk_errors
@@ -37,7 +37,7 @@ from telnyx_jobs.schema import (
     VIEW_SCHEMA,
     Table,
 )
-from telnyx_jobs.settings import prepare_dlt
+from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.resource import empty_tables
 from telnyx_jobs.views.dialects import (
@@ -56,11 +56,14 @@ _JSON_FROM_TEXT = {"snowflake": "parse_json", "bigquery": "parse_json", "redshif
 class Warehouse:
     """One warehouse, by dlt's name for it. A `Destination`, and its own `Reader`."""
 
-    def __init__(self, database: Path, warehouse: str, report: Report = nothing) -> None:
+    def __init__(self, settings: Settings, report: Report = nothing) -> None:
         # what is staged is taken over after dlt's own work is done
         prepare_dlt()
         os.environ["LOAD__TRUNCATE_STAGING_DATASET"] = "false"
-        self.place = Place(database.absolute().with_name(f"{database.name}.{warehouse}"))
+        warehouse = settings.destination
+        database = settings.database.absolute()
+        folder = database.with_name(f"{database.name}.{warehouse}")
+        self.place = Place(folder, settings.creates_folder)
         self.name = f"{warehouse} {RAW_SCHEMA}"
         self.warehouse = warehouse
         self._report = report
@@ -150,8 +153,7 @@ class Warehouse:
             ((finished_at,),) = reader.query(
                 f"select max(finished_at) from {RAW_SCHEMA}.{SYNC_RUNS.name}"
             )
-        synced = f"synced {finished_at:%Y-%m-%d %H:%M} UTC" if finished_at else "holds no sync"
-        return f"{self.name}, {synced}"
+        return f"{self.name}, {synced_at(finished_at)}"
 
     def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
         tests = data_tests(self._connection.dialect, self._connection.named)

@@ -89,9 +89,9 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
     views = write_views()
     (part / "views").mkdir()
     for name, sql in views.items():
-        (part / "views" / f"{name}.sql").write_text(sql)
-    (part / "tables.sql").write_text(spark_tables())
-    (part / "README.md").write_text(README)
+        (part / "views" / f"{name}.sql").write_text(sql, encoding="utf-8")
+    (part / "tables.sql").write_text(spark_tables(), encoding="utf-8")
+    (part / "README.md").write_text(README, encoding="utf-8")
     exported = Exported(export_id, tables, list(views))
     (part / MANIFEST).write_text(json.dumps(exported.as_json(), indent=2) + "\n")
     return exported

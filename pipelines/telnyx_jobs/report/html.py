@@ -2,19 +2,18 @@
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from telnyx_jobs.errors import CannotWrite
+from telnyx_jobs.files import write_whole
 from telnyx_jobs.report.charts import charts_of
 from telnyx_jobs.report.figures import (
     Failures,
@@ -70,16 +69,9 @@ def write_html(report: Report, file: Path) -> int:
     try:
         if target.exists() and not target.is_file():
             raise CannotWrite(f"{file} is not a plain file: give another --html")
-        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
-            try:
-                new.write(page)
-                if target.exists():
-                    # whoever could read the old page can read the new one
-                    os.fchmod(new.fileno(), target.stat().st_mode & 0o777)
-                os.replace(new.name, target)
-            except BaseException:
-                os.unlink(new.name)
-                raise
+        # whoever could read the old page can read the new one
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        write_whole(target, page, mode=mode)
     except OSError as error:
         raise CannotWrite(
             f"{file} cannot be written ({error.strerror}): give --html a place that can"

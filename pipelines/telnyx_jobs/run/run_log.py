@@ -1,15 +1,13 @@
 """`runs.jsonl`: one line per run, failed ones too."""
 
-import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.errors import Bug, stops_kept
+from telnyx_jobs.files import append_line
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.text import reason_of
@@ -38,17 +36,3 @@ def recorded(destination: Destination, summary: Summary, report: Report) -> Iter
             append_line(runs, json.dumps(summary.as_json() | outcome))
         except OSError as error:
             report("warning", message=f"{runs} lacks this run: {reason_of(error)}")
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append the whole line or, on a full disk, nothing."""
-    content = f"{line}\n".encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        before = os.fstat(descriptor).st_size
-        written = os.write(descriptor, content)
-        if written < len(content):
-            os.ftruncate(descriptor, before)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        os.close(descriptor)

@@ -129,6 +129,7 @@ class Extraction:
             self._kept.has_parameters = True
             yield from self._changes.parameter_tables()
         yield from self._changes.closing_tables()
+        self._report("load", changed=self._counts.jobs_changed)
         if self._changes.waiting() and not self._in_one_package:
             self.is_done = False
 

@@ -8,7 +8,6 @@ before anything is hashed, compared or written.
 
 import hmac
 import json
-import os
 import re
 import secrets
 from collections.abc import Sequence, Set
@@ -25,6 +24,7 @@ from telnyx_jobs.api.models import (
     Rejected,
 )
 from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.files import write_whole
 
 _KEY_BYTES = 32
 _HASH_DIGITS = 16
@@ -198,7 +198,7 @@ class MaskingClient(Client):
 def read_mask(path: Path) -> Mask | None:
     """The mask whose key is in this file; None if the file does not exist."""
     try:
-        key = bytes.fromhex(path.read_text())
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
     except FileNotFoundError:
         return None
     except ValueError:
@@ -210,15 +210,8 @@ def read_mask(path: Path) -> Mask | None:
 
 def new_mask(path: Path) -> Mask:
     """A mask with a new key, which is kept in this file."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     key = secrets.token_bytes(_KEY_BYTES)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_whole(path, key.hex().encode())
     return Mask(key)
 
 

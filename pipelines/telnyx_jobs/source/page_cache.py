@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from telnyx_jobs.api.models import Job, Record, Rejected
+from telnyx_jobs.files import write_whole
 from telnyx_jobs.source.state import KeptState
 
 Found = tuple[Record | Rejected, datetime]
@@ -59,10 +60,7 @@ class PageCache:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
         content = msgspec.json.encode(_File(self.base, state, [_entry(each) for each in found]))
-        part = self._folder / "part"
-        part.touch(mode=0o600)
-        part.write_bytes(content)
-        part.rename(self._path(self._count))
+        write_whole(self._path(self._count), content, is_durable=False)
         self._count += 1
 
     def first_job_ids(self, base: str, count: int) -> list[str]:
