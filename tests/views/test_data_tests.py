@@ -68,6 +68,10 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
         empty_view("failure_rates_daily"),
         [(None, None, None, None, None, None, 1, None)],
     ),
+    "failure_rates_weekly__failures_add_up": (
+        empty_view("failure_rates_weekly"),
+        [("10015", 1, None)],
+    ),
     "job_durations_weekly__late_rate_is_a_share": (
         "create or replace view telnyx.job_durations_weekly as"
         " select 'a' as job_type, null as week, 3 as job_count, 2 as late_job_count,"
@@ -108,6 +112,11 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
     "job_operations__outcome_is_known": (
         "update telnyx_raw.job_operations set outcome = 'lost' where outcome = 'pending'",
         [("42587e44", "lost", 0)],
+    ),
+    "job_parameters__have_their_job": (delete_from("jobs"), [("42587e44", 2)]),
+    "job_parameters__key_is_unique": (
+        "update telnyx_raw.job_parameters set pointer = '/x'",
+        [("42587e44", "/x", 2)],
     ),
     "job_phone_numbers__have_their_job": (delete_from("jobs"), [("42587e44", 4)]),
     "job_phone_numbers__key_is_unique": (

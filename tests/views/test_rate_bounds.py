@@ -49,7 +49,7 @@ def test_bounds_are_wilson_scores(con: DuckDBPyConnection, failed: int, settled:
 
 
 def test_every_view_with_a_rate_has_its_bounds() -> None:
-    """The bounds stand beside each failure rate: the last columns before the second edition's."""
+    """The bounds stand beside each failure rate: the last columns, but for parameters."""
     rated = {view for view, columns in VIEWS.items() if "failure_rate" in columns.split()}
     ended = {view for view in VIEWS if VIEWS[view].endswith(" failure_rate_low failure_rate_high")}
 
