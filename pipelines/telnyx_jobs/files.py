@@ -16,7 +16,7 @@ def sync_to_disk(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = True) -> None:
-    """Write a file whole or not at all, in place of one that exists.
+    """Write a file whole or not at all, instead of one that exists.
 
     If it is not durable, a machine that goes down may leave it cut short. Raises OSError.
     """

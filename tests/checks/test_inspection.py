@@ -161,7 +161,7 @@ def test_verify_names_what_differs(
 def test_verify_knows_what_changed_since_the_sync(
     change: Callable[[Jobs], None], tmp_path: Path
 ) -> None:
-    """A job that was open, or that Telnyx updated or created since, is no difference."""
+    """A job that was open, or that Telnyx updated or created since, is not a difference."""
     jobs = account()
     with api_of(jobs) as api:
         sync_once(api, tmp_path / NAME)

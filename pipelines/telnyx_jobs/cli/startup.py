@@ -46,7 +46,7 @@ def _as_shown(error: UnicodeError) -> tuple[str, int]:
 
 
 def with_docstrings() -> None:
-    """Run this command anew if Python has dropped docstrings, which the charts' library needs."""
+    """Run this command again if Python has dropped docstrings, which the charts' library needs."""
     if sys.flags.optimize > 1:
         environ = os.environ | {"PYTHONOPTIMIZE": "1"}
         os.execve(sys.executable, [sys.executable, "-m", "telnyx_jobs", *sys.argv[1:]], environ)

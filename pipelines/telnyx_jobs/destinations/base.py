@@ -25,7 +25,7 @@ def synced_at(finished_at: datetime | None) -> str:
     if (finished_at - datetime.now(UTC)).total_seconds() > CLOCK_SECONDS:
         raise BadConfiguration(
             f"{synced}, which is in the future, so a clock was wrong: set the clock, or move the "
-            "data and the state folder away and let a sync load everything anew"
+            "data and the state folder away and let a sync load everything again"
         )
     return synced
 
