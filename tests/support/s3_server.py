@@ -1,16 +1,9 @@
 """An S3 server on loopback, nanio: it checks signatures, and keeps each object as a file.
 
-<<<<<<< HEAD
-What it does otherwise than S3 is fixed here: keys with %, or with a slash at their end, spaces in
-queries, reading more than there is, or the last bytes. It keeps the newer checksums of AWS's
-clients as if they were content, as older stores do, unless a client has
-AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
-=======
 What it lacks of S3 is added here: writes on condition that an object does not exist, keys with %,
 or with a slash at their end, spaces in queries, reading more than there is, or the last bytes. It
 keeps the newer checksums of AWS's clients as if they were content, as older stores do, unless a
 client has AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
->>>>>>> 40fd881 (wip)
 """
 
 import asyncio
