@@ -7,6 +7,7 @@ Each row is one sync, after a first one, of an account whose jobs have not chang
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "pipelines"))
@@ -25,7 +26,7 @@ CASES = {
 }
 
 
-def requests(listed: int, places: range | list[int]) -> int:
+def requests(listed: int, places: Sequence[int]) -> int:
     """Requests of the second sync."""
     jobs = Jobs(job(listed - place) for place in range(listed))
     for place in places:

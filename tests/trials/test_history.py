@@ -26,6 +26,7 @@ from support.syncs import EPOCH, Json, error, failure, job, numbers, sync_once, 
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.demo_api import serve
 from telnyx_jobs.errors import ApiUnavailable
+from telnyx_jobs.source.open_jobs import OPEN_STATUSES
 
 EXAMPLES = 100 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 4
 Row = tuple[Any, ...]
@@ -85,7 +86,8 @@ class Account:
         created_at = self.newest + timedelta(minutes=minutes)
         self.newest = max(self.newest, created_at)
         number = len(self._places)
-        self.jobs.append(job(number, created_at=text(created_at)) | content)
+        times = {"created_at": text(created_at), "updated_at": text(created_at)}
+        self.jobs.append(job(number, **times) | content)
         self._places[self.jobs[-1]["id"]] = place * 1_000 + number
 
 
@@ -247,18 +249,22 @@ class History(RuleBasedStateMachine):
     def _sync(self, page_size: int, **options: Any) -> tuple[list[list[Json]], list[str]]:
         self.syncs += 1
         self._first_request = len(self.api.requests)
+        # the account may lose all of its jobs
+        options["same_account"] = True
         sync_once(self.api, self.database, page_size=page_size, **options)
         return self._pages_shown(page_size), self._asked()
 
     def _pages_shown(self, page_size: int) -> list[list[Json]]:
         """The list pages that the last sync requested, as they are; no job changes meanwhile."""
         listed = self.account.newest_first()
-        found = [
-            re.search(r"page\[number\]=(\d+)", target)
-            for _, target in self.api.requests[self._first_request :]
-        ]
-        firsts = [(int(match[1]) - 1) * page_size for match in found if match]
-        return [[dict(job) for job in listed[first : first + page_size]] for first in firsts]
+        open_ones = [job for job in listed if job["status"] in OPEN_STATUSES]
+        pages = []
+        for _, target in self.api.requests[self._first_request :]:
+            if match := re.search(r"page\[number\]=(\d+)", target):
+                first = (int(match[1]) - 1) * page_size
+                of = open_ones if "filter[status][]" in target else listed
+                pages.append([dict(job) for job in of[first : first + page_size]])
+        return pages
 
     def _asked(self) -> list[str]:
         """Ids that the last sync retrieved."""

@@ -197,8 +197,8 @@ BUSY = {
         f'_[0].execute("{QUERY}")',
     ),
     "dlt's load": (
-        "dlt.destinations.impl.duckdb.duck",
-        "DuckDbCopyJob",
+        "telnyx_jobs.destinations.exact_duckdb",
+        "_CopyJob",
         "run",
         "time.sleep(60)",
     ),

@@ -26,7 +26,7 @@ from support.syncs import (
     rows,
 )
 from telnyx_jobs.settings import Scope
-from telnyx_jobs.source import extraction as extraction_module
+from telnyx_jobs.source import clock as clock_module
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -46,7 +46,8 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 def test_an_empty_page(lasts: bool, database: Path) -> None:
     """A page that lacks the jobs it announces is requested again, and does not end the list."""
     before = database.read_bytes()
-    faults = lasting(empty_page, 1) if lasts else {1: empty_page}
+    # the second request asks for a loaded job, as the first page shows none
+    faults = lasting(empty_page, 2) if lasts else {2: empty_page}
     with FaultyApi(NOW, faults) as api:
         error = failure_of(api, database)
 
@@ -60,7 +61,7 @@ def test_a_page_that_repeats(database: Path) -> None:
     """A page that repeats the one before it, as a stale cache does, is requested again."""
     with FaultyApi(NOW) as good:
         first_page = _listed(good, 1)
-    with FaultyApi(NOW, {1: whole(200, first_page), 4: whole(200, first_page)}) as api:
+    with FaultyApi(NOW, {2: whole(200, first_page), 5: whole(200, first_page)}) as api:
         error = failure_of(api, database)
 
     count_trial("faults", error is None, held(database) == expected(NOW))
@@ -68,9 +69,9 @@ def test_a_page_that_repeats(database: Path) -> None:
 
 def test_pages_that_go_on_repeating(database: Path) -> None:
     """A list whose pages all show the same jobs is an API that fails: nothing is published."""
-    with FaultyApi(NOW) as good:
+    with FaultyApi(BEFORE) as good:
         first_page = _listed(good, 1)
-    with FaultyApi(NOW, otherwise=whole(200, first_page)) as api:
+    with FaultyApi(BEFORE, otherwise=whole(200, first_page)) as api:
         before = database.read_bytes()
         error = failure_of(api, database, scope=Scope(full=True))
 
@@ -150,7 +151,7 @@ def test_a_clock_that_steps_back(database: Path, monkeypatch: pytest.MonkeyPatch
 
     ((latest,),) = rows(database, "select max(observed_at) from telnyx_raw.job_observations")
     clock = time.time
-    monkeypatch.setattr(extraction_module, "datetime", Yesterday)
+    monkeypatch.setattr(clock_module, "datetime", Yesterday)
     monkeypatch.setattr(time, "time", lambda: clock() - 86_400)
     with FaultyApi(NOW, {0: refusal(429, {"x-ratelimit-reset": "0"})}) as api:
         error = failure_of(api, database)

@@ -28,6 +28,7 @@ from support.syncs import (
     tally,
 )
 from support.warehouse_syncs import CREDENTIALS, sync_to
+from telnyx_jobs.settings import Scope
 
 WAREHOUSE = "telnyx_jobs.destinations.warehouse"
 OPTIONS = ("--quiet", "--destination", "postgres", "--database", "jobs.duckdb", "--page-size", "2")
@@ -159,7 +160,7 @@ def test_a_lost_machine_is_made_good(database: str, postgres: Server, tmp_path: 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with api_of([]) as api:
-        summary = sync_to(api, elsewhere)
+        summary = sync_to(api, elsewhere, scope=Scope(same_account=True))
 
     assert _held(postgres, database) == NEW
     # this run reports it, because no other did

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from hashlib import blake2b
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
@@ -91,6 +92,8 @@ class Client:
         """This machine's clock minus the API's, at the newest answer with a time."""
         self._base_url = checked_base_url(base_url)
         self._api_key = checked_key(api_key)
+        self.key_fingerprint = blake2b(self._api_key.encode(), digest_size=8).hexdigest()
+        """Distinguishes keys, and reveals nothing of them."""
         self._timeout = timeout
         self._max_retries = max_retries
         self._report = report

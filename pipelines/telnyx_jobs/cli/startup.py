@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def prepare_process() -> None:
     codecs.register_error("as_shown", _as_shown)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="as_shown")
+            # one that was exchanged below Python cannot be changed any more
+            with suppress(OSError):
+                stream.reconfigure(errors="as_shown")
 
 
 def _as_shown(error: UnicodeError) -> tuple[str, int]:

@@ -44,7 +44,7 @@ def pages_of_account(
     """The pages kept by a killed run, unless they are of another account."""
     newest = cache.first_job_ids(base, ASKED)
     # once jobs are loaded, no page of another account gets as far as the cache
-    is_ours = bool(loaded.newest_job_ids(1)) or knows_one(client, newest)
+    is_ours = cache.is_of_key() or bool(loaded.newest_job_ids(1)) or knows_one(client, newest)
     if newest and not is_ours:
         cache.clear()
     yield from cache.replay(base)

@@ -105,7 +105,7 @@ class Extraction:
             self._begin(self._kept)
         batch = self._changes.begin()
         if self._cache is not None:
-            self._cache.base = self._base()
+            self._cache.base, self._cache.key = self._base(), self._client.key_fingerprint
         enough = max(PACKAGE_ROWS, self._loaded.row_count())
         started = time.monotonic()
         rows, received = 0, self._client.usage.received_bytes

@@ -32,6 +32,7 @@ class _File(msgspec.Struct):
     base: str
     state: KeptState = msgspec.field(name="coverage")
     entries: list[_Entry]
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ class CachedPage:
 
 
 class PageCache:
-    """The pages of an unfinished walk. `base` names the published data that they add to.
+    """The pages of an unfinished walk. `base` names the published data that they add to, and `key`
+    is a fingerprint of the API key that they were read with.
 
     A read-only cache replays what a killed run left, and changes nothing.
     """
 
     def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
         self.base = ""
+        self.key = ""
         self._is_read_only = is_read_only
         self._folder = folder
         self._count = 0
@@ -59,9 +62,16 @@ class PageCache:
         if self._is_read_only:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        content = msgspec.json.encode(_File(self.base, state, [_entry(each) for each in found]))
+        content = msgspec.json.encode(
+            _File(self.base, state, [_entry(each) for each in found], self.key)
+        )
         write_whole(self._path(self._count), content, is_durable=False)
         self._count += 1
+
+    def is_of_key(self) -> bool:
+        """Whether the first page was read with the same key."""
+        file = self._read(0)
+        return file is not None and file.key == self.key != ""
 
     def first_job_ids(self, base: str, count: int) -> list[str]:
         """Some jobs of the first page kept for this base, none without such a page."""
