@@ -334,7 +334,7 @@ def test_a_job_of_25_mb_is_kept_whole(status: object, tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == [
-        *("page", "test", "publish")
+        *("page", "load", "test", "publish")
     ]
     assert rows(
         database,
