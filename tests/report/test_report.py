@@ -14,7 +14,19 @@ from playwright.sync_api import Browser, Page
 from rich.console import Console
 
 from support.browser import axe_source, chromium
-from support.syncs import EPOCH, Json, api_of, error, failure, job, numbers, run, sync_once, text
+from support.syncs import (
+    EPOCH,
+    Json,
+    api_of,
+    error,
+    failure,
+    job,
+    numbers,
+    rows,
+    run,
+    sync_once,
+    text,
+)
 from telnyx_jobs.demo_api import Account
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
@@ -38,6 +50,12 @@ operations settled     6
 failure rate           50.00%
 numbers still failing  2
 numbers without an answer in a finished job: 1
+
+Last 7 days against the 28 before
+50.00% failed (3 of 6) in the 7 days to 2026-01-01 03:00, nothing settled in the 28 days before.
+change  code     pointer                                                rate  before  failed  before
+new     10015    /phone_numbers/*/tags                                33.33%       -       2       0
+new     no code  no pointer                                           16.67%       -       1       0
 
 Failure rate by error code
 code     title                                     failed    rate  95 % range
@@ -188,7 +206,7 @@ def test_no_text_drives_the_terminal_or_widens_the_page(hostile: Path) -> None:
 
     assert max(map(len, page.splitlines())) <= 100
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page) == []
-    assert page.count("and 20 more rows") == 3
+    assert page.count("and 20 more rows") == 4
 
 
 def test_the_command_prints_the_page(small: Path) -> None:
@@ -356,6 +374,36 @@ def test_a_thin_day_sets_no_axis(small: Path) -> None:
     assert {float(label.rstrip("%")) for label in shown} == {0, 0.5, 1, 1.5, 2}
 
 
+def test_the_last_days_stand_on_top(demo_html: Path, browser: Browser) -> None:
+    """The first section has the rates of both spans, and each kind that is not steady."""
+    database = demo_html.with_suffix(".duckdb")
+    changed = rows(
+        database,
+        """
+        select change, error_code, recent_failed_operation_count
+        from telnyx.failure_rate_changes where change <> 'steady'
+        """,
+    )
+    ((recent, earlier),) = rows(
+        database,
+        """
+        select
+            any_value(recent_settled_operation_count), any_value(earlier_settled_operation_count)
+        from telnyx.failure_rate_changes
+        """,
+    )
+    section = _opened(browser, demo_html).locator("section").first
+    title, text = section.locator("h2, p").all_inner_texts()[:2]
+    body = [row.locator("td").all_inner_texts() for row in section.locator("tbody tr").all()]
+
+    assert title == "Last 7 days against the 28 before"
+    assert re.findall(r"of ([\d,]+)\)", text) == [f"{recent:,}", f"{earlier:,}"]
+    found = [(row[0], row[1].replace("no code", ""), row[5]) for row in body]
+    assert sorted(found) == sorted((what, code or "", f"{n:,}") for what, code, n in changed)
+    rises = [what in ("new", "rising") for what, *_ in found]
+    assert rises == sorted(rises, reverse=True)
+
+
 def test_rows_are_not_called_numbers(tmp_path: Path) -> None:
     """A number that fails in jobs of two types is one number, in a table of two rows."""
     failed = [failure(1, error("10015", "/tags"))]
@@ -376,7 +424,7 @@ def test_a_wide_window_shows_each_column(demo_html: Path, browser: Browser) -> N
 def test_a_phone_shows_the_rate_beside_the_pointer(demo_html: Path, browser: Browser) -> None:
     """On a phone the rate stands in the window, beside code and pointer, before any scrolling."""
     page = _opened(browser, demo_html, width=PHONE)
-    for name in ("By pointer", "By error code and pointer"):
+    for name in ("Last 7 days against the 28 before", "By pointer", "By error code and pointer"):
         table = page.get_by_role("table", name=name, exact=True)
         edge = table.get_by_role("button", name="rate", exact=True).bounding_box()
         assert edge is not None

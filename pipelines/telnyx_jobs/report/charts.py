@@ -14,7 +14,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from telnyx_jobs.report.figures import Failures, Listed, Report, code_of, percent, pointer_of
+from telnyx_jobs.report.figures import Failures, Listed, Report
+from telnyx_jobs.report.wording import code_of, percent, pointer_of
 
 DAYS = 90
 """Days in the chart of days, up to the newest."""
@@ -208,7 +209,10 @@ def _heat_map(report: Report) -> Chart:
 
     def draw(size: Size) -> Any:
         codes = [code_of(failure) for failure in report.codes.rows[: size.codes]]
-        pointers = [pointer_of(failure) for failure in report.pointers.rows[: size.pointers]]
+        # a row of empty cells says nothing
+        at_codes = {pointer_of(pair) for pair in report.pairs.rows if code_of(pair) in codes}
+        pointers = [name for name in map(pointer_of, report.pointers.rows) if name in at_codes]
+        pointers = pointers[: size.pointers]
         ends = _distinct([_end_of(pointer, size.letters) for pointer in pointers])
         names = dict(zip(pointers, ends, strict=True))
         values = [

@@ -1,8 +1,8 @@
-"""The report's figures, read from the views, and their wording."""
+"""The report's figures, read from the views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -57,6 +57,29 @@ class Failures:
     rate_high: float
     numbers: int
     last_failed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Operations of the jobs last changed in some days. `failure_rate` is None if none settled."""
+
+    settled: int
+    failed: int
+    failure_rate: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A code and pattern whose rate differs between the newest 7 days and the 28 before."""
+
+    change: str
+    """new, rising, falling or gone, as in the view."""
+    code: str | None
+    pointer: str | None
+    failed: int
+    failure_rate: float | None
+    earlier_failed: int
+    earlier_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -119,6 +142,13 @@ class Report:
     read_at: datetime
     freshness: Freshness
     totals: Totals
+    newest_at: datetime | None
+    """The newest `updated_at` of a job: `recent` and `earlier` count back from it."""
+    recent: Span
+    """The newest 7 days."""
+    earlier: Span
+    """The 28 days before them."""
+    changes: Listed[Change]
     codes: Listed[Failures]
     pointers: Listed[Failures]
     pairs: Listed[Failures]
@@ -154,6 +184,31 @@ _TOTALS = """
 _FRESHNESS = """
     select finished_at, missing_jobs, rejected_records
     from telnyx.sync_runs order by finished_at desc limit 1
+"""
+_NEWEST_AT = "select max(updated_at) from telnyx.jobs"
+# the same days as in failure_rate_changes, which has no row for what did not fail
+_SPAN = """
+    select
+        cast(coalesce(sum(settled_count), 0) as bigint),
+        cast(coalesce(sum(failed_count), 0) as bigint),
+        cast(sum(failed_count) as double) / nullif(sum(settled_count), 0)
+    from telnyx.jobs
+    cross join (select max(updated_at) as newest_at from telnyx.jobs) as newest
+    where
+        updated_at > newest_at - interval '{first}' day
+        and updated_at <= newest_at - interval '{last}' day
+"""
+# what rose comes first, the largest difference on top
+_CHANGES = """
+    select
+        change, error_code, error_pointer_pattern, recent_failed_operation_count,
+        recent_failure_rate, earlier_failed_operation_count, earlier_failure_rate
+    from telnyx.failure_rate_changes
+    where change <> 'steady'
+    order by
+        case when change in ('new', 'rising') then 0 else 1 end,
+        abs(coalesce(recent_failure_rate, 0) - coalesce(earlier_failure_rate, 0)) desc,
+        error_code nulls last, error_pointer_pattern nulls last
 """
 _RATES = """
     select
@@ -225,6 +280,10 @@ def _read(reader: Reader, name: str, now: datetime) -> Report:
         read_at=now,
         freshness=next((Freshness(*row) for row in rows(_FRESHNESS)), Freshness()),
         totals=Totals(*rows(_TOTALS)[0]),
+        newest_at=rows(_NEWEST_AT)[0][0],
+        recent=Span(*rows(_SPAN.format(first=7, last=0))[0]),
+        earlier=Span(*rows(_SPAN.format(first=35, last=7))[0]),
+        changes=listed(Change, _CHANGES),
         codes=listed(Failures, _rates("failure_rates_by_error_code", code=True, title=True)),
         pointers=listed(Failures, _rates("failure_rates_by_pointer", pointer=True)),
         pairs=listed(
@@ -249,58 +308,3 @@ def _rates(view: str, *, code: bool = False, pointer: bool = False, title: bool 
 
 def _shown(value: Any) -> Any:
     return one_line(value) if isinstance(value, str) else value
-
-
-def percent(rate: float | None) -> str:
-    """A rate from 0 to 1 in percent, never rounded to nothing."""
-    if rate is None:
-        return "-"
-    return "<0.01%" if 0 < rate < 0.00005 else f"{rate:.2%}"
-
-
-def at(time: datetime | None) -> str:
-    """A time in UTC, to the minute."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" if time else "-"
-
-
-def length(time: timedelta) -> str:
-    """A length of time in its largest unit, such as 5 h."""
-    seconds = max(0.0, time.total_seconds())
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= (2 * size if unit == "days" else size):
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def due_of(job: OpenJob, now: datetime) -> str:
-    """When an open job is expected to be complete, seen from now."""
-    if job.estimated_completion_at is None:
-        return "no estimate"
-    left = job.estimated_completion_at - now
-    return f"{length(-left)} overdue" if job.is_overdue else f"in {length(left)}"
-
-
-def code_of(failure: Failures | NewFailure) -> str:
-    return "no code" if failure.code is None else failure.code
-
-
-def pointer_of(failure: Failures | NewFailure) -> str:
-    return "no pointer" if failure.pointer is None else failure.pointer
-
-
-def freshness_of(report: Report) -> str:
-    """The age of the figures, in a sentence."""
-    if report.age is None:
-        return "Never synced: run telnyx-jobs sync"
-    text = f"Synced {at(report.freshness.synced_at)} UTC, {length(report.age)} before this report"
-    return f"{text}: old, run telnyx-jobs sync" if report.is_old else text
-
-
-def remarks_of(report: Report) -> list[str]:
-    """Further facts about the figures, a line each."""
-    remarks = [
-        (report.totals.unanswered, "numbers without an answer in a finished job"),
-        (report.freshness.missing_jobs, "jobs that the API no longer returns, counted here"),
-        (report.freshness.rejected_records, "records that could not be loaded, not counted here"),
-    ]
-    return [f"{text}: {count:,}" for count, text in remarks if count]

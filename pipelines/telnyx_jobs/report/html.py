@@ -15,11 +15,9 @@ from markupsafe import Markup, escape
 from telnyx_jobs.errors import CannotWrite
 from telnyx_jobs.files import write_whole
 from telnyx_jobs.report.charts import charts_of
-from telnyx_jobs.report.figures import (
-    Failures,
-    Listed,
-    NewFailure,
-    Report,
+from telnyx_jobs.report.figures import Change, Failures, Listed, NewFailure, Report
+from telnyx_jobs.report.wording import (
+    TREND,
     at,
     code_of,
     due_of,
@@ -27,16 +25,20 @@ from telnyx_jobs.report.figures import (
     percent,
     pointer_of,
     remarks_of,
+    trend_of,
 )
 
 _BREAKS = re.compile(r"(?<=.[/_])(?=.)")
 
 
 class Column(NamedTuple):
-    """Figures are aligned right, and sort high to low first; times sort by their instant."""
+    """Figures are aligned right, and sort high to low first; times sort by their instant.
+
+    A word, such as a code or a job type, is broken into lines on a phone only.
+    """
 
     name: str
-    kind: Literal["text", "figure", "time"]
+    kind: Literal["text", "word", "figure", "time"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     total: int
+    lead: str = ""
+    """A sentence above it."""
 
     @property
     def counted(self) -> str:
@@ -96,6 +100,7 @@ def html_page(report: Report) -> str:
         remarks=remarks_of(report),
         written_at=at(report.read_at),
         failure_rate=percent(report.totals.failure_rate),
+        trend=_trend(report) if report.newest_at and report.codes.rows else None,
         charts=list(charts_of(report)),
         tables=list(_tables(report)),
     )
@@ -124,11 +129,37 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _open_jobs(report)
 
 
+def _trend(report: Report) -> Table:
+    figures = ("rate", "rate before", "failed", "failed before")
+    return Table(
+        TREND,
+        [
+            *(Column(name, "word") for name in ("change", "code")),
+            Column("pointer", "text"),
+            *(Column(name, "figure") for name in figures),
+        ],
+        [
+            [
+                _text(change.change),
+                _code(change),
+                _pointer(change),
+                _rate(change.failure_rate),
+                _rate(change.earlier_rate),
+                _count(change.failed),
+                _count(change.earlier_failed),
+            ]
+            for change in report.changes.rows
+        ],
+        report.changes.total,
+        trend_of(report),
+    )
+
+
 def _rates(title: str, failures: Listed[Failures], names: Sequence[str]) -> Table:
     return Table(
         title,
         [
-            *(Column(name, "text") for name in names),
+            *(Column(name, "word" if name == "code" else "text") for name in names),
             *(Column(name, "figure") for name in ("failed", "rate", "95 % from", "to", "numbers")),
             Column("last failed", "time"),
         ],
@@ -153,7 +184,8 @@ def _newest(report: Report) -> Table:
         "First seen in the newest 7 days",
         [
             Column("first seen", "time"),
-            *(Column(name, "text") for name in ("code", "pointer", "title")),
+            Column("code", "word"),
+            *(Column(name, "text") for name in ("pointer", "title")),
             *(Column(name, "figure") for name in ("failed", "numbers")),
             Column("last failed", "time"),
         ],
@@ -177,7 +209,7 @@ def _numbers(report: Report) -> Table:
     return Table(
         "Numbers still failing",
         [
-            *(Column(name, "text") for name in ("number", "job type")),
+            *(Column(name, "word") for name in ("number", "job type")),
             Column("failed in a row", "figure"),
             *(Column(name, "text") for name in ("error codes", "pointers")),
             Column("last failed", "time"),
@@ -201,7 +233,7 @@ def _open_jobs(report: Report) -> Table:
     return Table(
         "Open jobs",
         [
-            *(Column(name, "text") for name in ("job", "job type", "status")),
+            *(Column(name, "word") for name in ("job", "job type", "status")),
             Column("pending", "figure"),
             *(Column(name, "time") for name in ("created", "due")),
         ],
@@ -228,7 +260,7 @@ def _count(count: int | None) -> Cell:
     return Cell("-" if count is None else f"{count:,}", count)
 
 
-def _rate(rate: float) -> Cell:
+def _rate(rate: float | None) -> Cell:
     return Cell(percent(rate), rate)
 
 
@@ -236,11 +268,11 @@ def _time(time: datetime | None) -> Cell:
     return Cell(at(time), time.timestamp() if time else None)
 
 
-def _code(failure: Failures | NewFailure) -> Cell:
+def _code(failure: Failures | NewFailure | Change) -> Cell:
     return Cell(code_of(failure), failure.code)
 
 
-def _pointer(failure: Failures | NewFailure) -> Cell:
+def _pointer(failure: Failures | NewFailure | Change) -> Cell:
     return Cell(pointer_of(failure), failure.pointer)
 
 

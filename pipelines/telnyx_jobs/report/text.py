@@ -9,10 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from telnyx_jobs.report.figures import (
-    Failures,
-    Listed,
-    Report,
+from telnyx_jobs.report.figures import Failures, Listed, Report
+from telnyx_jobs.report.wording import (
+    TREND,
     at,
     code_of,
     due_of,
@@ -20,6 +19,7 @@ from telnyx_jobs.report.figures import (
     percent,
     pointer_of,
     remarks_of,
+    trend_of,
 )
 
 WIDTH = 100
@@ -54,6 +54,8 @@ def _page(report: Report) -> Iterator[RenderableType]:
     yield from map(Text, remarks_of(report))
     if not report.codes.total:
         yield Text("\nNothing has failed." if report.totals.jobs else "\nNo jobs yet.")
+    if report.newest_at and report.codes.total:
+        yield from _trend(report)
     if report.codes.total:
         code, title = Column("code", width=10), Column("title", wide=True)
         yield _section(
@@ -83,11 +85,40 @@ def _totals(report: Report) -> Table:
     return table
 
 
+def _trend(report: Report) -> Iterator[RenderableType]:
+    yield Text(f"\n{TREND}", style="bold")
+    yield Text(trend_of(report))
+    if not report.changes.total:
+        yield Text("Nothing is new, rising, falling or gone.")
+        return
+    table = _table(
+        Column("change", width=7),
+        Column("code", width=10),
+        Column("pointer", wide=True),
+        *(Column(name, right=True) for name in ("rate", "before", "failed", "before")),
+    )
+    for change in report.changes.rows[:TOP]:
+        is_worse = change.change in ("new", "rising")
+        table.add_row(
+            Text(change.change, style="red" if is_worse else "green"),
+            Text(code_of(change)),
+            Text(pointer_of(change)),
+            percent(change.failure_rate),
+            percent(change.earlier_rate),
+            f"{change.failed:,}",
+            f"{change.earlier_failed:,}",
+        )
+    yield table
+    yield from _rest(report.changes)
+
+
 def _section(title: str, listed: Listed[Any], table: Table) -> Group:
-    parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), table]
+    return Group(Text(f"\n{title}", style="bold"), table, *_rest(listed))
+
+
+def _rest(listed: Listed[Any]) -> Iterator[Text]:
     if listed.total > TOP:
-        parts.append(Text(f"and {listed.total - TOP:,} more rows", style="dim"))
-    return Group(*parts)
+        yield Text(f"and {listed.total - TOP:,} more rows", style="dim")
 
 
 def _rate_table(first: Sequence[Column], failures: Listed[Failures]) -> Table:
