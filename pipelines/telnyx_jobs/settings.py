@@ -4,6 +4,7 @@ The command line reads flags and environment itself; this module reads the files
 """
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from telnyx_jobs.errors import BadConfiguration, KeyRefused
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 
 Mode = Literal["incremental", "full", "jobs"]
 
@@ -31,6 +33,10 @@ DESTINATIONS = (
     *("postgres", "redshift", "snowflake"),
 )
 """Where a sync can load to: the published file, or a warehouse by dlt's name for it."""
+LONGEST_SCHEMA = 55
+"""Characters: PostgreSQL has room for 63, of which dlt takes 8 for `_staging`."""
+_SCHEMA_NAME = re.compile(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!_staging)")
+"""What dlt and every warehouse take as it is; `…_staging` is where dlt stages another dataset."""
 _SECRET_NAME = "sources.telnyx.api_key"
 
 
@@ -75,10 +81,23 @@ class Settings:
     mask_phone_numbers: bool = False
     wait: float = 0.0
     destination: str = DUCKDB
+    dataset: str = RAW_SCHEMA
+    """Schema of the raw tables in a warehouse."""
+    views_schema: str = VIEW_SCHEMA
+    """Schema of the views there."""
     creates_folder: bool = False
     """Whether the folder of the database is created if only it is missing."""
     file_mode: int = int(DEFAULT_FILE_MODE, 8)
     """Permissions of the published file."""
+
+
+def is_schema_name(name: str) -> bool:
+    """Whether a warehouse can have the raw tables or the views under this name."""
+    return (
+        _SCHEMA_NAME.fullmatch(name) is not None
+        and len(name) <= LONGEST_SCHEMA
+        and name != "information_schema"
+    )
 
 
 def configuration() -> dict[str, Any]:

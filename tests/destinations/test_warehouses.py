@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,9 +39,11 @@ from telnyx_jobs.destinations import connection
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import Bug, TryAgainLater
 from telnyx_jobs.progress import nothing
+from telnyx_jobs.report.figures import read_report
 from telnyx_jobs.run.dry_run import plan
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import CHILDREN, LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
+from telnyx_jobs.settings import Settings
 from telnyx_jobs.views.dialects import create_statements, data_tests
 from telnyx_jobs.views.files import sql_folder
 
@@ -183,6 +186,25 @@ def test_requests_and_counts_are_those_of_the_file(
     assert [summaries[1].jobs_changed for summaries in synced[2]][-1] == 0
 
 
+def test_the_report_is_that_of_the_file(
+    synced: tuple[Path, str, list[list[Summary]]], postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`report` reads the same figures and rows of both; those of one rank in any order."""
+    monkeypatch.setenv(CREDENTIALS, postgres.url(synced[1]))
+    now = datetime.now(UTC)
+    targets = (
+        destination_for(Settings(synced[0], destination=name)) for name in ("duckdb", "postgres")
+    )
+    file, warehouse = (read_report(target, now) for target in targets)
+    assert warehouse.totals == file.totals
+    for name in ("codes", "pointers", "pairs", "newest", "numbers", "open_jobs"):
+        expected, found = getattr(file, name), getattr(warehouse, name)
+        assert expected.rows
+        assert found.total == expected.total
+        assert Counter(found.rows) == Counter(expected.rows)
+    assert Counter(warehouse.days) == Counter(file.days)
+
+
 def test_missing_jobs_are_marked(
     synced: tuple[Path, str, list[list[Summary]]], postgres: Server
 ) -> None:
@@ -262,7 +284,7 @@ def test_of_two_machines_one_works(
     with api_of([job(1)]) as api, postgres.connection(database) as other:
         with other.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(hashtext('telnyx_raw'))")
-        with pytest.raises(TryAgainLater, match="another sync into this database"):
+        with pytest.raises(TryAgainLater, match="another sync into telnyx_raw of this database"):
             sync_to(api, tmp_path)
     sql = "select count(*) from information_schema.tables where table_schema like 'telnyx%'"
     assert postgres.rows(database, sql) == [(0,)]

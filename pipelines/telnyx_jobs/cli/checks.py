@@ -13,6 +13,7 @@ from telnyx_jobs.cli.output import checked, counted, print_table, standing
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.progress import nothing
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_DATABASE,
@@ -32,6 +33,8 @@ def check(
     max_retries: options.MaxRetries = 1,
     timeout: options.Timeout = 10.0,
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     json: options.Json = False,
 ) -> None:
     """Look at key, API, clock, folder, disk, file, lock and versions; write nothing."""
@@ -48,6 +51,8 @@ def check(
             max_retries=max_retries,
             timeout=timeout,
             destination=destination,
+            dataset=dataset,
+            views_schema=views_schema,
             creates_folder=is_from_schedule(context, "database"),
         )
         found = run_check(settings, destination_for(settings))
@@ -65,6 +70,8 @@ def status(
     database: options.Database = Path(DEFAULT_DATABASE),
     max_age: options.MaxAge = None,
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     json: options.Json = False,
     prometheus: options.Prometheus = False,
 ) -> None:
@@ -74,7 +81,10 @@ def status(
 
     if json and prometheus:
         raise typer.BadParameter("--json and --prometheus exclude each other")
-    target = destination_for(Settings(database.absolute(), destination=destination))
+    settings = Settings(
+        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
+    )
+    target = destination_for(settings)
     found = read_status(target)
     if prometheus:
         from telnyx_jobs.checks.metrics import metrics
@@ -97,6 +107,8 @@ def verify(
     max_retries: options.MaxRetries = DEFAULT_RETRIES,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     sample: options.Sample = 25,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -121,6 +133,8 @@ def verify(
             max_retries=max_retries,
             timeout=timeout,
             destination=destination,
+            dataset=dataset,
+            views_schema=views_schema,
         )
         target = destination_for(settings, report)
         found = run_verify(settings, target, report, sample=sample)

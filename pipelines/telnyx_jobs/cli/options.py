@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from telnyx_jobs.settings import DESTINATIONS, MAX_PAGE_SIZE
+from telnyx_jobs.settings import DESTINATIONS, LONGEST_SCHEMA, MAX_PAGE_SIZE, is_schema_name
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -31,6 +31,16 @@ class RowFormat(StrEnum):
 def _known_destination(name: str) -> str:
     if name not in DESTINATIONS:
         raise typer.BadParameter(f"'{name}' is not one of {', '.join(DESTINATIONS)}")
+    return name
+
+
+def _schema_name(name: str) -> str:
+    if not is_schema_name(name):
+        raise typer.BadParameter(
+            f"'{name}' cannot be a schema in every warehouse: use up to {LONGEST_SCHEMA} "
+            "lower-case letters, digits and single underscores, such as north_raw; not pg_… or "
+            "…_staging"
+        )
     return name
 
 
@@ -78,6 +88,22 @@ Destination = Annotated[
         help=f"Where to load: {', '.join(DESTINATIONS)}.",
         metavar="NAME",
         callback=_known_destination,
+    ),
+]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        help="Schema of the raw tables in a warehouse, one per account.",
+        metavar="NAME",
+        callback=_schema_name,
+    ),
+]
+ViewsSchema = Annotated[
+    str,
+    typer.Option(
+        help="Schema of the views in a warehouse, one per account.",
+        metavar="NAME",
+        callback=_schema_name,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

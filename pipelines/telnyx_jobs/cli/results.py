@@ -11,6 +11,7 @@ from telnyx_jobs.cli.output import exported_to
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import with_docstrings
 from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 
@@ -18,6 +19,8 @@ def report(
     database: options.Database = Path(DEFAULT_DATABASE),
     html: options.Html = None,
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
 ) -> None:
     """Show what fails, how often and since when, and which numbers still fail."""
     from rich.console import Console
@@ -25,7 +28,10 @@ def report(
     from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.figures import read_report
 
-    target = destination_for(Settings(database, destination=destination))
+    settings = Settings(
+        database, destination=destination, dataset=dataset, views_schema=views_schema
+    )
+    target = destination_for(settings)
     found = read_report(target, datetime.now(UTC))
     if html is None:
         from telnyx_jobs.report.text import text_page

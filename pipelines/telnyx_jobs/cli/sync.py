@@ -14,6 +14,7 @@ from telnyx_jobs.cli.output import counted, synced
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import import_without_extras, make_lean
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_DATABASE,
@@ -49,6 +50,8 @@ def sync(
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     wait: options.Wait = 0.0,
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     mask_phone_numbers: options.MaskPhoneNumbers = False,
     same_account: options.SameAccount = False,
     file_mode: options.FileMode = DEFAULT_FILE_MODE,
@@ -85,6 +88,8 @@ def sync(
         mask_phone_numbers=mask_phone_numbers,
         wait=wait,
         destination=destination,
+        dataset=dataset,
+        views_schema=views_schema,
         creates_folder=is_from_schedule(context, "database"),
         file_mode=int(file_mode, 8),
     )

@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dlt
@@ -12,7 +12,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseUndefinedRelation
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
-from telnyx_jobs.schema import RAW_SCHEMA, Table
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.source.sql import qualified, query_of
 
 _LOCK_SECONDS = 10
@@ -23,10 +23,14 @@ _SECRET = re.compile("password|secret|token|key")
 
 
 class Connection:
-    """Our own connection, beside those of dlt's loads. `name` is dlt's name of the warehouse."""
+    """Our own connection, beside those of dlt's loads. `name` is dlt's name of the warehouse.
 
-    def __init__(self, name: str) -> None:
+    `schemas` are the names there of `telnyx_raw` and `telnyx`.
+    """
+
+    def __init__(self, name: str, schemas: Mapping[str, str]) -> None:
         self.name = name
+        self.schemas = schemas
         self._client: Any = None
         self._closed_client: Any = None
         """Knows the driver's errors and the credentials also when the connection is closed."""
@@ -57,25 +61,26 @@ class Connection:
             client.close_connection()
 
     def lock(self) -> None:
-        """Block syncs of other machines: two would mix what they stage. PostgreSQL only."""
+        """Block other syncs into this dataset: two would mix what they stage. PostgreSQL only."""
         if self.name != "postgres":
             return
         self.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
         try:
-            self.execute("select pg_advisory_lock(hashtext(%s))", RAW_SCHEMA)
+            self.execute("select pg_advisory_lock(hashtext(%s))", self.schemas[RAW_SCHEMA])
         except DestinationException as error:
             if "lock timeout" not in str(error):
                 raise
             raise TryAgainLater(
-                "another sync into this database is running: run again when it has ended"
+                f"another sync into {self.schemas[RAW_SCHEMA]} of this database is running: run "
+                "again when it has ended"
             ) from None
         self.execute("set lock_timeout = 0")
 
     # names
 
     def named(self, schema: str, table: str) -> str:
-        """The quoted name of a table or view of the schema."""
-        return qualified(self.client, schema, table)
+        """The quoted name of a table or view, by the schema's usual name."""
+        return qualified(self.client, self.schemas.get(schema, schema), table)
 
     def staged(self, table: str) -> str:
         """The name of the table in which dlt stages the rows of this one."""
@@ -90,16 +95,10 @@ class Connection:
         """Rows of a statement in the warehouse's own SQL, with `%s` for each parameter."""
         return self.client.execute_sql(sql, *parameters)
 
-    def execute_as_one(self, statements: Iterable[str]) -> None:
-        """Run statements that create things, in one transaction if the warehouse has them."""
-        is_one = self.client.capabilities.supports_ddl_transactions
-        with self.client.begin_transaction() if is_one else nullcontext():
-            for statement in statements:
-                self.execute(statement)
-
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query in the plain SQL that all warehouses share, times in UTC."""
-        return query_of(self.client, RAW_SCHEMA)(sql, parameters)
+        schemas = self.schemas[RAW_SCHEMA], self.schemas[VIEW_SCHEMA]
+        return query_of(self.client, *schemas)(sql, parameters)
 
     def has(self, names: Iterable[str], table: Table | None = None) -> bool:
         """Whether all these tables or views exist, and have the columns of this table."""
@@ -115,11 +114,6 @@ class Connection:
         finally:
             self._set_time_zone()
         return True
-
-    def create_schema(self, schema: str) -> None:
-        with self.client.with_alternative_dataset_name(schema):
-            if not self.client.has_dataset():
-                self.client.create_dataset()
 
     def empty_staged(self, tables: Iterable[str]) -> None:
         with self.client.with_staging_dataset():
@@ -164,7 +158,7 @@ class Connection:
         if isinstance(error, DatabaseTerminalException | DatabaseUndefinedRelation):
             return (
                 f"{self.name} refuses a statement ({reason}): check the rights of its user, and "
-                f"that nothing else changes the tables of {RAW_SCHEMA}"
+                f"that nothing else changes the tables of {self.schemas[RAW_SCHEMA]}"
             )
         return (
             f"{self.name} cannot be reached or refuses ({reason}): check that it runs, its "

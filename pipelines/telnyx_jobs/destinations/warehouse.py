@@ -17,15 +17,14 @@ from hashlib import sha256
 from typing import Any
 
 import dlt
-from dlt.common.destination.exceptions import DestinationException
 
 from telnyx_jobs.destinations.base import synced_at
 from telnyx_jobs.destinations.connection import Connection
-from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
+from telnyx_jobs.destinations.dlt_run import PIPELINE_NAME, failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import disk_errors
 from telnyx_jobs.destinations.duckdb_tables import refuse_newer
 from telnyx_jobs.destinations.place import Place
-from telnyx_jobs.errors import Bug
+from telnyx_jobs.errors import BadConfiguration, Bug
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import (
     JOBS,
@@ -40,12 +39,8 @@ from telnyx_jobs.schema import (
 from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.resource import empty_tables
-from telnyx_jobs.views.dialects import (
-    comment_statements,
-    create_statements,
-    data_tests,
-    knows_comments,
-)
+from telnyx_jobs.views.create import install
+from telnyx_jobs.views.dialects import create_statements, data_tests
 
 _TAKEN_OVER = 1
 _WITHOUT_TRANSACTIONS = ("clickhouse", "databricks")
@@ -62,12 +57,16 @@ class Warehouse:
         os.environ["LOAD__TRUNCATE_STAGING_DATASET"] = "false"
         warehouse = settings.destination
         database = settings.database.absolute()
-        folder = database.with_name(f"{database.name}.{warehouse}")
+        self.dataset = settings.dataset
+        # the first version knew one dataset
+        suffix = "" if self.dataset == RAW_SCHEMA else f".{self.dataset}"
+        folder = database.with_name(f"{database.name}.{warehouse}{suffix}")
         self.place = Place(folder, settings.creates_folder)
-        self.name = f"{warehouse} {RAW_SCHEMA}"
+        self.name = f"{warehouse} {self.dataset}"
         self.warehouse = warehouse
         self._report = report
-        self._connection = Connection(warehouse)
+        schemas = {RAW_SCHEMA: self.dataset, VIEW_SCHEMA: settings.views_schema}
+        self._connection = Connection(warehouse, schemas)
         self.query = self._connection.query
         self._transaction: AbstractContextManager[Any] | None = None
         self._views: dict[str, list[str]] = {}
@@ -86,12 +85,14 @@ class Warehouse:
         self._connect()
         self._connection.lock()
         if not self._is_current():
+            self._refuse_other_pipelines()
             with failures_raised():
                 self._pipeline().run(empty_tables())
         newest = self.query(
             f"select version from {RAW_SCHEMA}.{SYNC_RUNS.name} order by started_at desc limit 1"
         )
         refuse_newer(newest[0][0] if newest else None)
+        self._refuse_other_views()
         if self._pending():
             self.finish()
             self._commit()
@@ -169,7 +170,7 @@ class Warehouse:
 
     def _pipeline(self) -> dlt.Pipeline:
         destination = _staging_only(getattr(dlt.destinations, self.warehouse))()
-        pipeline: dlt.Pipeline = pipeline_into(destination, self.place.work)
+        pipeline: dlt.Pipeline = pipeline_into(destination, self.place.work, self.dataset)
         return pipeline
 
     def _connect(self) -> None:
@@ -186,6 +187,36 @@ class Warehouse:
         looks = [(self._connection.named(RAW_SCHEMA, table.name), table) for table in TABLES]
         looks += [(self._connection.staged(table.name), table) for table in LOADED]
         return all(self._connection.has([name], table) for name, table in looks)
+
+    def _refuse_other_pipelines(self) -> None:
+        """Raises BadConfiguration if the dataset is that of another dlt pipeline."""
+        if not self._connection.has([self._connection.named(RAW_SCHEMA, "_dlt_pipeline_state")]):
+            return
+        others = self.query(
+            f"select min(pipeline_name) from {RAW_SCHEMA}._dlt_pipeline_state "
+            "where pipeline_name <> ?",
+            [PIPELINE_NAME],
+        )
+        if others[0][0] is not None:
+            raise BadConfiguration(
+                f"{self.dataset} is the dataset of the dlt pipeline {others[0][0]}: give another "
+                "--dataset"
+            )
+
+    def _refuse_other_views(self) -> None:
+        """Raises BadConfiguration if the views of another dataset would be replaced."""
+        if not self._connection.has([self._connection.named(VIEW_SCHEMA, SYNC_RUNS.name)]):
+            return
+        name = SYNC_RUNS.name
+        others = self.query(
+            f"select run_id from {VIEW_SCHEMA}.{name} "
+            f"where run_id not in (select run_id from {RAW_SCHEMA}.{name}) limit 1"
+        )
+        if others:
+            raise BadConfiguration(
+                f"the views in {self._connection.schemas[VIEW_SCHEMA]} are not those of "
+                f"{self.dataset}: give another --views-schema"
+            )
 
     def _pending(self) -> list[str]:
         """Packages that are staged whole and not taken over: one, or none."""
@@ -250,7 +281,10 @@ class Warehouse:
 
     def _statements(self) -> dict[str, list[str]]:
         if not self._views:
-            self._views = create_statements(self._connection.dialect, self._connection.named)
+            connection = self._connection
+            self._views = create_statements(
+                connection.dialect, connection.named, schemas=connection.schemas
+            )
         return self._views
 
     def _fingerprint(self) -> str:
@@ -269,23 +303,9 @@ class Warehouse:
 
     def _create_views(self) -> None:
         """Create all views again, with all comments; in one step if the warehouse can."""
-        self._connection.create_schema(VIEW_SCHEMA)
-        statements = [sql for view in self._statements().values() for sql in view]
-        if knows_comments(self._connection.dialect):
-            for table in TABLES:
-                comments = {"": table.description}
-                comments |= {column.name: column.description for column in table.columns}
-                target = self._connection.named(RAW_SCHEMA, table.name)
-                statements += comment_statements("table", target, comments)
-        drops = [
-            f"drop view if exists {self._connection.named(VIEW_SCHEMA, name)}"
-            for name in reversed(self._statements())
-        ]
-        try:
-            self._connection.execute_as_one(statements)
-        except DestinationException:
-            # a view whose columns changed cannot be replaced in some warehouses
-            self._connection.execute_as_one(drops + statements)
+        connection = self._connection
+        schema = connection.schemas[VIEW_SCHEMA]
+        install(connection.client, schema, self._statements(), connection.named, TABLES)
 
 
 def _staging_only(factory: Any) -> Any:

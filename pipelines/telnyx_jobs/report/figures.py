@@ -22,17 +22,21 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Totals:
-    """Figures over every job. `failure_rate` is None if nothing settled."""
+    """Figures over every job."""
 
     jobs: int
     settled: int
     failed: int
-    failure_rate: float | None
     overdue: int
     unanswered: int
     """Numbers asked for in a finished job that no operation answers."""
     failing_numbers: int
     """Phone numbers whose newest settled operation failed, in any type of job."""
+
+    @property
+    def failure_rate(self) -> float | None:
+        """None if nothing settled."""
+        return self.failed / self.settled if self.settled else None
 
 
 @dataclass(frozen=True)
@@ -172,8 +176,7 @@ _TOTALS = """
         count(*),
         cast(coalesce(sum(settled_count), 0) as bigint),
         cast(coalesce(sum(failed_count), 0) as bigint),
-        cast(sum(failed_count) as double) / nullif(sum(settled_count), 0),
-        count(*) filter (where is_overdue),
+        cast(coalesce(sum(case when is_overdue then 1 else 0 end), 0) as bigint),
         (select count(*) from telnyx.unaccounted_phone_numbers),
         (
             select count(distinct coalesce(phone_number_id, phone_number))
@@ -241,12 +244,12 @@ _DAYS = """
     select
         cast(updated_at at time zone 'UTC' as date) as day,
         job_type,
-        cast(sum(settled_count) as bigint) as settled,
+        cast(sum(settled_count) as bigint),
         cast(coalesce(sum(failed_count), 0) as bigint)
     from telnyx.jobs
     where updated_at is not null
     group by day, job_type
-    having settled > 0
+    having sum(settled_count) > 0
     order by day, job_type
 """
 
