@@ -21,6 +21,7 @@ from support.syncs import (
     numbers,
     rows,
     run,
+    run_afresh,
 )
 from telnyx_jobs.demo_api import serve
 
@@ -34,7 +35,7 @@ SUMMARY_FIELDS = [
 
 def test_the_demo_needs_no_key_and_no_option(tmp_path: Path) -> None:
     """`sync --demo` fills the default file from nothing, and writes nowhere else."""
-    done = run(tmp_path, "sync", "--demo")
+    done = run_afresh(tmp_path, "sync", "--demo")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Published telnyx_jobs.duckdb\n")

@@ -10,12 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing import forkserver, reduction
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import pytest
 
@@ -33,11 +35,10 @@ class PreparedProcess:
         program: str = COMMAND,
     ) -> None:
         reader, writer = os.pipe()
-        with os.fdopen(writer, "wb"):
-            self._process = _server().Process(
-                target=_run, args=(_Handed(writer), folder, dict(environ), arguments, program)
+        with os.fdopen(writer, "wb"), open(os.devnull, "wb") as nowhere:
+            self._process = _started(
+                nowhere.fileno(), writer, folder, environ, arguments, program=program
             )
-            self._process.start()
         self.stderr = os.fdopen(reader)
         self._said = ""
 
@@ -73,6 +74,42 @@ class PreparedProcess:
         os.kill(self._process.pid, sent)
 
 
+def run_prepared(
+    folder: Path, environ: Mapping[str, str], *arguments: str, timeout: float
+) -> "subprocess.CompletedProcess[str]":
+    """What `subprocess.run` would give of the command, with its output as text."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = _started(stdout.fileno(), stderr.fileno(), folder, environ, arguments)
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(arguments, timeout)
+        shown = [_text_of(file) for file in (stdout, stderr)]
+    return subprocess.CompletedProcess(arguments, process.exitcode, *shown)
+
+
+def _text_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _started(
+    stdout: int,
+    stderr: int,
+    folder: Path,
+    environ: Mapping[str, str],
+    arguments: Sequence[str],
+    *,
+    program: str = COMMAND,
+) -> ForkServerProcess:
+    handed = (_Handed(stdout), _Handed(stderr))
+    process = _server().Process(
+        target=_run, args=(*handed, folder, dict(environ), arguments, program)
+    )
+    process.start()
+    return process
+
+
 class _Handed:
     """A file descriptor to send to the process."""
 
@@ -99,14 +136,22 @@ def _server() -> ForkServerContext:
 
 
 def _run(
-    stderr: int, folder: Path, environ: dict[str, str], arguments: tuple[str, ...], program: str
+    stdout: int,
+    stderr: int,
+    folder: Path,
+    environ: dict[str, str],
+    arguments: Sequence[str],
+    program: str,
 ) -> NoReturn:
-    """Be the process: `python -c program arguments`, without stdin and stdout."""
+    """Be the process: `python -c program arguments`, without stdin."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
+    time.tzset()
+    # found anew, in this environment
+    tempfile.tempdir = None
+    os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     sys.argv = ["-c", *arguments]
     exec(compile(program, "-c", "exec"), {"__name__": "__main__"})
     sys.exit()
