@@ -1,4 +1,4 @@
-"""dlt's DuckDB destination, made to load from a folder of any name.
+"""dlt's DuckDB destination, made to load from a folder of any name, and sooner.
 
 dlt puts the path of a Parquet file into its SQL as it is. Here it is quoted, and a folder such as
 `env=prod` is not taken for a column.
@@ -6,6 +6,7 @@ dlt puts the path of a Parquet file into its SQL as it is. Here it is quoted, an
 
 from typing import Any
 
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import LoadJob
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
@@ -32,12 +33,26 @@ class _Client(DuckDbClient):
         return _CopyJob(file_path) if is_parquet else job
 
 
+def _capabilities(
+    self: Any, config: Any = None, naming: Any = None
+) -> DestinationCapabilitiesContext:
+    """The same each time, unless a configuration is given; dlt asks 50 times in a load."""
+    if config is not None:
+        return duckdb.capabilities(self, config, naming)
+    known = self.__dict__.setdefault("_known_capabilities", {})
+    if type(naming) not in known:
+        known[type(naming)] = duckdb.capabilities(self, None, naming)
+    same: DestinationCapabilitiesContext = known[type(naming)].copy()
+    return same
+
+
 # under dlt's own name, which it keeps in the state and looks settings up by
 exact_duckdb: Any = type(
     "duckdb",
     (duckdb,),
     {
         "client_class": _Client,
+        "capabilities": _capabilities,
         "__module__": duckdb.__module__,
         "__qualname__": duckdb.__qualname__,
     },
