@@ -37,6 +37,10 @@ SHARED = {
 }
 """Modules that every folder may import; they import no folder."""
 
+LONGEST_MODULE = 350
+LONGEST_FUNCTION = 50
+MOST_NAMES = 22
+
 SLOW_TO_IMPORT = {
     *("altair", "dlt", "duckdb", "httpx", "jinja2", "pandas", "pyarrow", "sqlglot"),
 }
@@ -74,6 +78,30 @@ def test_every_folder_has_its_layer() -> None:
     assert folders - {"demo_api"} == set(LAYERS)
     modules = {path.stem for path in PACKAGE.glob("*.py")}
     assert modules - {"__init__", "__main__"} == SHARED
+
+
+def test_a_module_is_read_in_one_sitting() -> None:
+    """No module of the package is longer than 350 lines."""
+    lines = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {str(path): count for path, count in lines.items() if count > LONGEST_MODULE} == {}
+
+
+def test_a_function_fits_on_a_screen() -> None:
+    """No function of the package is longer than 50 lines, but for a command with its options."""
+    longer = {
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    }
+    assert longer == {"cli/sync.py: sync"}
+
+
+def test_the_package_shows_at_most_22_names() -> None:
+    """The top of the package has at most 22 modules and folders."""
+    names = [path for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()]
+    assert len([path for path in names if not path.name.startswith("__pycache__")]) <= MOST_NAMES
 
 
 def test_the_demo_api_knows_nothing_of_the_package() -> None:

@@ -205,8 +205,6 @@ def _rates_chart(
 
 
 def _heat_map(report: Report) -> Chart:
-    most = max(pair.failed for pair in report.pairs.rows)
-
     def draw(size: Size) -> Any:
         codes = [code_of(failure) for failure in report.codes.rows[: size.codes]]
         # a row of empty cells says nothing
@@ -215,18 +213,8 @@ def _heat_map(report: Report) -> Chart:
         pointers = pointers[: size.pointers]
         ends = _distinct([_end_of(pointer, size.letters) for pointer in pointers])
         names = dict(zip(pointers, ends, strict=True))
-        values = [
-            {
-                "code": code_of(pair),
-                "pointer": names[pointer_of(pair)],
-                "failed": pair.failed,
-                "shade": _shade(pair.failed, most),
-            }
-            for pair in report.pairs.rows
-            if code_of(pair) in codes and pointer_of(pair) in names
-        ]
         shades = [str(step) for step in range(1, _STEPS + 1)]
-        chart = _chart_of(values).encode(
+        chart = _chart_of(_cells(report, codes, names)).encode(
             x=alt.X(
                 "code:N",
                 title=None,
@@ -258,6 +246,21 @@ def _heat_map(report: Report) -> Chart:
         f"{pair.failed:,}.",
         draw,
     )
+
+
+def _cells(report: Report, codes: list[str], names: dict[str, str]) -> list[dict[str, Any]]:
+    """One cell for each of these codes and pointers that failed together."""
+    most = max(pair.failed for pair in report.pairs.rows)
+    return [
+        {
+            "code": code_of(pair),
+            "pointer": names[pointer_of(pair)],
+            "failed": pair.failed,
+            "shade": _shade(pair.failed, most),
+        }
+        for pair in report.pairs.rows
+        if code_of(pair) in codes and pointer_of(pair) in names
+    ]
 
 
 def _shade(count: int, most: int) -> str:

@@ -334,8 +334,6 @@ class Extraction:
             self._pages, self._loaded, self._client.page_size, kept.filter_failed_at
         )
 
-    # small things
-
     def _spans(self, job_type: str | None) -> Coverage:
         return self._coverage.setdefault(job_type or "*", Coverage())
 
