@@ -148,7 +148,7 @@ def _run(
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
-    # found anew, in this environment
+    # searched again, in this environment
     tempfile.tempdir = None
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
