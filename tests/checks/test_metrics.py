@@ -1,11 +1,15 @@
 """What `status --prometheus` prints, letter by letter."""
 
 import re
+import tarfile
 from pathlib import Path
 
+from support.rates import rising
 from support.syncs import access, api_of, error, failure, job, numbers, run, sync_once
 
 NAME = "telnyx_jobs.duckdb"
+OLD_CHANGES = ("gone", "rising", "falling", "steady")
+PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 
 
 def samples(text: str) -> dict[str, str]:
@@ -57,7 +61,34 @@ def test_the_metrics_of_a_file(tmp_path: Path) -> None:
         f"settled_operations{odd}": "1",
         'settled_operations{job_type="update_phone_numbers"}': "5",
         "rejected_records": "1",
+        'failure_kinds{change="new"}': "2",
+        **{f'failure_kinds{{change="{each}"}}': "0" for each in OLD_CHANGES},
     }
+
+
+def test_rising_rates_are_in_the_metrics(tmp_path: Path) -> None:
+    """A rate that rises is there by code and pattern, without a phone number in either."""
+    with api_of(rising("10015", "/x/+15550000001")) as api:
+        sync_once(api, tmp_path / NAME)
+    found = samples(run(tmp_path, "status", "--prometheus").stdout)
+
+    kind = '{error_code="10015",error_pointer_pattern="/x/[number]"}'
+    assert found[f"rising_failure_ratio{kind}"] == "0.4"
+    assert (found['failure_kinds{change="rising"}'], found['failure_kinds{change="new"}']) == (
+        "1",
+        "0",
+    )
+
+
+def test_a_file_of_an_earlier_version_has_metrics(tmp_path: Path) -> None:
+    """A file whose version had no view of changes has the other metrics."""
+    with tarfile.open(PUBLISHED / "0.1.0" / "plain.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="tar")
+    done = run(tmp_path, "status", "--prometheus", "--database", "plain/jobs.duckdb")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rejected_records" in samples(done.stdout)
+    assert "failure_kinds" not in done.stdout
 
 
 def test_a_failed_run_is_in_the_metrics(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from support.faulty_api import Exchange, FaultyApi, refusal
 from support.listener import Listener
+from support.rates import rising
 from support.syncs import (
     Jobs,
     Json,
@@ -90,6 +91,7 @@ def test_a_failure_is_one_json_object_with_a_text(listener: Listener, tmp_path: 
         "error": complaint(done),
         "published": False,
         "new_failures": [],
+        "rising_failures": [],
     }
 
 
@@ -167,6 +169,34 @@ def test_a_long_list_is_cut_in_the_text_alone(listener: Listener, tmp_path: Path
     (message,) = hooked(listener)
     assert message["text"].endswith("`10005 at /tags/*`, and 2 more")
     assert message["new_failures"] == [pair(f"1000{digit}") for digit in range(1, 8)]
+
+
+def test_a_rising_rate_is_reported_once(listener: Listener, tmp_path: Path) -> None:
+    """The sync that finds a rate risen reports it; later ones do not, until it rises again."""
+    calm, risen = rising("10015", "/tags/0", recent=2), rising("10015", "/tags/0")
+    jobs = Jobs(calm)
+    with api_of(jobs) as api:
+        for content in (calm, risen, risen, calm, risen):
+            jobs[:] = [each | {"status": "pending"} for each in content]
+            run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    first, *others = hooked(listener)
+    assert "rise" not in first["text"]
+    assert [message["text"] for message in others] == [
+        "telnyx-jobs: 1 failure rate rises in the newest 7 days: "
+        "`10015 at /tags/*` from 2.00% to 40.00%"
+    ] * 2
+    rates = {"recent_failure_rate": 0.4, "earlier_failure_rate": 0.02}
+    assert [message["rising_failures"] for message in others] == [[pair("10015") | rates]] * 2
+
+
+def test_the_first_sync_reports_no_rise(listener: Listener, tmp_path: Path) -> None:
+    """What rises when a file is first filled began before anybody looked."""
+    with api_of(rising("10015", "/tags/0")) as api:
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+
+    (message,) = hooked(listener)
+    assert message["rising_failures"] == []
 
 
 def test_a_heartbeat_has_a_beginning_and_an_end(listener: Listener, tmp_path: Path) -> None:
@@ -330,9 +360,12 @@ def test_no_text_of_the_api_takes_effect(listener: Listener, tmp_path: Path) -> 
     with FaultyApi([], otherwise=refusal(422, title=hostile)) as api:
         run(tmp_path, "sync", environ=access(api) | addresses(listener))
     jobs = jobs_that_failed("10015")
+    earlier, recent = rising(hostile, f"/{hostile}")
     with api_of(jobs) as api:
         run(tmp_path, "sync", environ=access(api))
-        jobs += [job(9, failed_operations=[failure(9, error(hostile, f"/{hostile}"))])]
+        jobs += [earlier]
+        run(tmp_path, "sync", environ=access(api) | addresses(listener))
+        jobs += [recent]
         run(tmp_path, "sync", environ=access(api) | addresses(listener))
 
     texts = [message["text"] for message in hooked(listener)]
@@ -340,8 +373,9 @@ def test_no_text_of_the_api_takes_effect(listener: Listener, tmp_path: Path) -> 
     assert outside == [
         "telnyx-jobs sync ended with exit code 69: ...",
         "telnyx-jobs: 1 kind of failure never seen before: ...",
+        "telnyx-jobs: 1 failure rate rises in the newest 7 days: ... from 1.98% to 40.00%",
     ]
-    assert [re.findall(r"[<>\n]|@channel|http://|www\.", text) for text in texts] == [[], []]
+    assert [re.findall(r"[<>\n]|@channel|http://|www\.", text) for text in texts] == [[], [], []]
     assert hooked(listener)[1]["new_failures"] == [
         {"error_code": hostile, "error_pointer_pattern": f"/{hostile}"}
     ]

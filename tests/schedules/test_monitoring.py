@@ -1,6 +1,7 @@
 """The metrics, alert rules and dashboard in Debian's Prometheus."""
 
 import json
+import re
 import socket
 import subprocess
 import time
@@ -14,13 +15,15 @@ from threading import Thread
 import httpx
 import pytest
 
-from support.syncs import ROOT, Json, access, api_of, environment, error, failure, job, numbers, run
+from support.rates import rising
+from support.syncs import ROOT, Json, access, api_of, environment, job, numbers, run
 
 Ask = Callable[..., Json]
 """Asks Prometheus: a path below its API, then parameters; gives the data answered."""
 
 MONITORING = ROOT / "pipelines" / "monitoring"
 RULE_TESTS = ROOT / "tests" / "data" / "alerts.test.yaml"
+METRICS = "telnyx_jobs.prom"
 CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: [{rules}]
@@ -35,13 +38,10 @@ scrape_configs:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a file, and its metrics as a schedule writes them."""
     folder = tmp_path_factory.mktemp("metrics")
-    jobs = [
-        job(2, status="pending", pending_operations=numbers(8)),
-        job(1, successful_operations=numbers(1), failed_operations=[failure(2, error("1", "/x"))]),
-    ]
+    jobs = [job(400, status="pending", pending_operations=numbers(8)), *rising("1", "/x")]
     with api_of(jobs) as api:
         assert run(folder, "sync", environ=access(api)).returncode == 0
-    (folder / "telnyx_jobs.prom").write_text(run(folder, "status", "--prometheus").stdout)
+    (folder / METRICS).write_text(run(folder, "status", "--prometheus").stdout)
     return folder
 
 
@@ -56,7 +56,7 @@ def promtool(*arguments: str, text: str | None = None) -> str:
 
 def test_promtool_takes_the_metrics(folder: Path) -> None:
     """`promtool check metrics` finds neither an error nor a name against the conventions."""
-    assert promtool("check", "metrics", text=(folder / "telnyx_jobs.prom").read_text()) == ""
+    assert promtool("check", "metrics", text=(folder / METRICS).read_text()) == ""
 
 
 def test_the_alerts_fire_when_they_should() -> None:
@@ -132,7 +132,7 @@ def test_prometheus_scrapes_the_metrics(ask: Ask) -> None:
     """Prometheus has each figure of the file, by instance and job type."""
     (found,) = ask("query", query="telnyx_jobs_failed_operations")["result"]
 
-    assert (found["metric"]["job_type"], found["value"][1]) == ("update_phone_numbers", "1")
+    assert (found["metric"]["job_type"], found["value"][1]) == ("update_phone_numbers", "42")
 
 
 def test_every_panel_of_the_dashboard_has_data(ask: Ask) -> None:
@@ -147,8 +147,20 @@ def test_every_panel_of_the_dashboard_has_data(ask: Ask) -> None:
     assert empty == []
 
 
-def test_a_file_just_published_alerts_nobody(ask: Ask) -> None:
-    """Prometheus evaluates each rule without an error, and none fires for a fresh file."""
+def test_a_file_just_published_alerts_of_its_rising_rate_alone(ask: Ask) -> None:
+    """Prometheus evaluates each rule without an error, and only the one that should fire does."""
     (group,) = ask("rules")["groups"]
 
-    assert {(rule["health"], rule["state"]) for rule in group["rules"]} == {("ok", "inactive")}
+    assert {rule["health"] for rule in group["rules"]} == {"ok"}
+    firing = [rule["name"] for rule in group["rules"] if rule["state"] != "inactive"]
+    assert firing == ["TelnyxJobsRising"]
+
+
+def test_the_dashboard_shows_every_metric(folder: Path) -> None:
+    """The panels ask for each metric that is printed but one, and for no other."""
+    printed = set(re.findall(r"^# TYPE (\w+)", (folder / METRICS).read_text(), re.MULTILINE))
+    asked = set(re.findall(r"telnyx_jobs_\w+", (MONITORING / "dashboard.json").read_text()))
+
+    # when the last run ended matters only if it failed, and then the file's age says it
+    assert printed - asked == {"telnyx_jobs_last_run_timestamp_seconds"}
+    assert asked - printed == set()

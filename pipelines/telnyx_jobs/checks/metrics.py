@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from telnyx_jobs.checks.status import Status
 from telnyx_jobs.destinations.base import Destination, Reader
-from telnyx_jobs.text import one_line
+from telnyx_jobs.text import one_line, without_numbers
 
 _OPERATIONS = """
     select
@@ -19,6 +19,11 @@ _OPERATIONS = """
     order by job_type
 """
 _REJECTED = "select count(*) from telnyx_raw.rejected_records"
+_CHANGES = "failure_rate_changes"
+_KINDS = f"""
+    select error_code, error_pointer_pattern, change, recent_failure_rate
+    from telnyx.{_CHANGES}
+"""
 
 
 class Sample(NamedTuple):
@@ -91,6 +96,32 @@ def _of_data(reader: Reader) -> Iterator[Metric]:
         samples = [Sample(row[place], {"job_type": row[0]}) for row in operations]
         yield Metric(name, meaning, samples)
     yield _gauge("rejected_records", "Records that could not be loaded.", rejected)
+    if reader.has_view(_CHANGES):
+        yield from _of_changes(reader.query(_KINDS))
+
+
+def _of_changes(kinds: Sequence[tuple[Any, ...]]) -> Iterator[Metric]:
+    counts = dict.fromkeys(("new", "gone", "rising", "falling", "steady"), 0)
+    rising: dict[tuple[str, str], float] = {}
+    for code, pattern, change, rate in kinds:
+        counts[change] += 1
+        if change == "rising":
+            # two kinds may differ in a number alone, and no metric holds a phone number
+            kind = without_numbers(code or "none"), without_numbers(pattern or "none")
+            rising[kind] = max(rate, rising.get(kind, rate))
+    yield Metric(
+        "failure_kinds",
+        "Error codes and pointers by how their rate changed: the newest 7 days to the 28 before.",
+        [Sample(count, {"change": change}) for change, count in counts.items()],
+    )
+    yield Metric(
+        "rising_failure_ratio",
+        "Failed to settled operations of the newest 7 days, if that rises.",
+        [
+            Sample(rate, {"error_code": code, "error_pointer_pattern": pattern})
+            for (code, pattern), rate in sorted(rising.items())
+        ],
+    )
 
 
 def _gauge(name: str, meaning: str, value: float | int | None) -> Metric:

@@ -1,9 +1,9 @@
 """Who is notified of a sync: a webhook of failures, a ping address of each start and end.
 
 The webhook gets one JSON object by POST, with a `text` that Slack and similar services show, if a
-run fails or meets failures that no run has seen before. The ping address is a heartbeat as in
-https://healthchecks.io/docs/http_api/: `URL/start` once the run has the lock, `URL` at the end,
-`URL/<exit code>` if it failed; the body is the run's id.
+run fails, meets failures that no run has seen before, or a failure rate begins to rise. The ping
+address is a heartbeat as in https://healthchecks.io/docs/http_api/: `URL/start` once the run has
+the lock, `URL` at the end, `URL/<exit code>` if it failed; the body is the run's id.
 
 Exit code 75 means "retry later", which a schedule does by itself: the webhook gets nothing, and the
 ping address only a run that published something. A run that a signal stopped has failed.
@@ -13,13 +13,14 @@ is not affected.
 """
 
 import json
-import re
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, TryAgainLater
+from telnyx_jobs.text import without_numbers
 from telnyx_jobs.version import __version__
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ PATIENCE_SECONDS = 15.0
 SHOWN_FAILURES = 5
 _GAP = "\u200b"
 """A space of no width."""
-_NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,}[0-9]|[0-9]{7,}")
-"""What may be a phone number, in any text from the API."""
 
 
 class Notifier:
@@ -121,24 +120,26 @@ class Notifier:
     def _message(self, exit_code: int, error: str | None, has_failed: bool) -> dict[str, Any]:
         """What the webhook gets; without news its text is empty."""
         summary = self._summary
-        new_failures = [
-            {name: value and _without_numbers(value) for name, value in pair.items()}
-            for pair in (summary.new_failures if summary and summary.published else ())
-        ]
-        error = error and _without_numbers(error)
+        published = summary if summary and summary.published else None
+        new_failures = [_shown(pair) for pair in (published.new_failures if published else ())]
+        rises = [_shown(rise) for rise in (published.rises if published else ())]
+        error = error and without_numbers(error)
         lines = []
         if has_failed:
             lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {_quoted(error)}")
         if new_failures:
             lines.append(_new_kinds(new_failures, self._is_first))
+        if rises:
+            lines.append(_rising_rates(rises))
         return {
             "text": "\n".join(lines),
             "run_id": summary and summary.run_id,
             "database": summary and summary.database,
             "exit_code": exit_code,
             "error": error,
-            "published": summary is not None and summary.published,
+            "published": published is not None,
             "new_failures": new_failures,
+            "rising_failures": rises,
         }
 
 
@@ -209,24 +210,42 @@ def _is_passing(outcome: int | str) -> bool:
     return isinstance(outcome, str) or outcome == 429 or outcome >= 500
 
 
-def _new_kinds(new_failures: list[dict[str, str | None]], is_first: bool) -> str:
+def _shown(kind: Mapping[str, Any]) -> dict[str, Any]:
+    """A kind of failure without phone numbers, and its rates."""
+    return {
+        name: without_numbers(value) if isinstance(value, str) else value
+        for name, value in kind.items()
+    }
+
+
+def _new_kinds(new_failures: list[dict[str, Any]], is_first: bool) -> str:
     count = len(new_failures)
     kinds = "1 kind" if count == 1 else f"{count:,} kinds"
     if is_first:
         return f"telnyx-jobs: first sync, with {kinds} of failure; later syncs report new ones"
+    shown = [_named(pair) for pair in new_failures]
+    return f"telnyx-jobs: {kinds} of failure never seen before: {_listed(shown)}"
+
+
+def _rising_rates(rises: list[dict[str, Any]]) -> str:
     shown = [
-        _quoted(
-            f"{pair['error_code'] or 'no code'} at {pair['error_pointer_pattern'] or 'no pointer'}"
-        )
-        for pair in new_failures[:SHOWN_FAILURES]
+        f"{_named(rise)} from {rise['earlier_failure_rate']:.2%} "
+        f"to {rise['recent_failure_rate']:.2%}"
+        for rise in rises
     ]
-    if count > SHOWN_FAILURES:
-        shown.append(f"and {count - SHOWN_FAILURES:,} more")
-    return f"telnyx-jobs: {kinds} of failure never seen before: {', '.join(shown)}"
+    rates = "1 failure rate rises" if len(rises) == 1 else f"{len(rises):,} failure rates rise"
+    return f"telnyx-jobs: {rates} in the newest 7 days: {_listed(shown)}"
 
 
-def _without_numbers(text: str) -> str:
-    return _NUMBER.sub("[number]", text)
+def _named(kind: dict[str, Any]) -> str:
+    code, pattern = kind["error_code"], kind["error_pointer_pattern"]
+    return _quoted(f"{code or 'no code'} at {pattern or 'no pointer'}")
+
+
+def _listed(shown: list[str]) -> str:
+    if len(shown) > SHOWN_FAILURES:
+        shown = [*shown[:SHOWN_FAILURES], f"and {len(shown) - SHOWN_FAILURES:,} more"]
+    return ", ".join(shown)
 
 
 def _quoted(text: str | None) -> str:

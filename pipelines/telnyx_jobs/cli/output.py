@@ -50,6 +50,15 @@ def synced(summary: "Summary") -> str:
         lines.append(f"  new       failure {code} at {pointer}")
     if len(summary.new_failures) > 5:
         lines.append(f"            and {len(summary.new_failures) - 5} more")
+    for rise in summary.rises[:5]:
+        code = one_line(rise["error_code"] or "without code")
+        pointer = one_line(rise["error_pointer_pattern"] or "no pointer")
+        lines.append(
+            f"  rising    failure {code} at {pointer}: {rise['earlier_failure_rate']:.2%} to "
+            f"{rise['recent_failure_rate']:.2%}"
+        )
+    if len(summary.rises) > 5:
+        lines.append(f"            and {len(summary.rises) - 5} more")
     return "\n".join(lines)
 
 

@@ -39,6 +39,9 @@ class Reader(Protocol):
     def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
         """Wrong rows, five at most, of each data test that finds any."""
 
+    def has_view(self, name: str) -> bool:
+        """Whether the view exists: an earlier version may have published without it."""
+
 
 class Destination(Protocol):
     """The destination of one sync. `open` to `publish` may be repeated, once for each package."""
@@ -59,6 +62,9 @@ class Destination(Protocol):
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query on what `open` has prepared and `load` has changed."""
+
+    def has_view(self, name: str) -> bool:
+        """Whether the view exists there: `finish` creates all of this version."""
 
     def loaded(self) -> Loaded:
         """What is loaded already."""

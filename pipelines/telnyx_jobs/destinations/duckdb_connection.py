@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
+from telnyx_jobs.schema import VIEW_SCHEMA
 from telnyx_jobs.text import reason_of
 from telnyx_jobs.views.files import data_test_texts
 
@@ -45,6 +46,15 @@ class FileReader:
 
     def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
         return failed_tests(self.connection)
+
+    def has_view(self, name: str) -> bool:
+        return has_view(self.connection, name)
+
+
+def has_view(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the file has this view for users."""
+    sql = "select 1 from duckdb_views() where schema_name = ? and view_name = ?"
+    return connection.execute(sql, [VIEW_SCHEMA, name]).fetchone() is not None
 
 
 def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:

@@ -23,6 +23,7 @@ from telnyx_jobs.destinations.duckdb_connection import (
     connect,
     disk_errors,
     failed_tests,
+    has_view,
     lift_memory_limit,
 )
 from telnyx_jobs.destinations.duckdb_tables import (
@@ -103,6 +104,9 @@ class DuckDBFile:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def has_view(self, name: str) -> bool:
+        return has_view(self.connection, name)
 
     def loaded(self) -> Loaded:
         return Loaded(self.query)

@@ -161,6 +161,9 @@ class Warehouse:
         found = {name: self._connection.execute(sql) for name, sql in tests}
         return {name: list(rows)[:5] for name, rows in found.items() if rows}
 
+    def has_view(self, name: str) -> bool:
+        return self._connection.has([self._connection.named(VIEW_SCHEMA, name)])
+
     @contextmanager
     def errors(self) -> Iterator[None]:
         with disk_errors(self.place.database), self._connection.errors():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from telnyx_jobs.run.rises import Rise
 from telnyx_jobs.schema import SYNC_RUNS
 from telnyx_jobs.settings import Mode
 from telnyx_jobs.source.counts import Counts
@@ -25,6 +26,8 @@ class Summary(Counts):
     missing_jobs: int = 0
     rejected_records: int = 0
     new_failures: list[dict[str, str | None]] = field(default_factory=list)
+    rises: list[Rise] = field(default_factory=list)
+    """Failure rates that began to rise with this run. Reported, not kept."""
     retries: int = 0
     throttled_seconds: float = 0.0
     published: bool = False

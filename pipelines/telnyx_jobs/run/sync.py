@@ -15,6 +15,7 @@ from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.mask_key import mask_to_use
 from telnyx_jobs.run.new_failures import new_failures
+from telnyx_jobs.run.rises import Rise, begun, rising
 from telnyx_jobs.run.run_log import recorded
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import RAW_SCHEMA
@@ -40,6 +41,7 @@ def sync(
         started()
         try:
             destination.open()
+            rising_before = rising(destination)
             masks = settings.mask_phone_numbers
             mask = mask_to_use(place, destination.query) if masks else None
             with open_client(settings, report, mask) as client:
@@ -53,7 +55,7 @@ def sync(
                     audit_pages=settings.audit_pages,
                     report=report,
                 )
-                _publish_all(extraction, destination, summary, client.usage, report)
+                _publish_all(extraction, destination, summary, client.usage, rising_before, report)
         finally:
             destination.discard()
 
@@ -63,6 +65,7 @@ def _publish_all(
     destination: Destination,
     summary: Summary,
     usage: Usage,
+    rising_before: list[Rise] | None,
     report: Report,
 ) -> None:
     """Load and publish one package of the extraction after the other.
@@ -76,6 +79,8 @@ def _publish_all(
         report("test")
         destination.finish()
         _complete(summary, destination, usage)
+        if summary.jobs_changed:
+            summary.rises = begun(rising_before, rising(destination))
         report("publish", database=summary.database)
         destination.publish(summary.as_row())
         summary.published = True
