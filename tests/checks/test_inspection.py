@@ -79,7 +79,7 @@ def test_status_without_a_file_says_what_to_do(tmp_path: Path) -> None:
     done = run(tmp_path, "status")
 
     assert done.returncode == 1
-    assert done.stdout == f"{tmp_path / NAME} does not exist yet: run sync\n"
+    assert done.stdout == f"no sync has published {tmp_path / NAME} yet: run sync\n"
     assert list(tmp_path.iterdir()) == []
 
 

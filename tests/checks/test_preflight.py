@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -27,7 +28,7 @@ from support.syncs import (
 from telnyx_jobs.version import __version__
 
 NAME = "telnyx_jobs.duckdb"
-NAMES = ["key", "api", "clock", "folder", "disk", "file", "lock", "versions"]
+NAMES = ["key", "api", "clock", "folder", "disk", "file", "account", "lock", "versions"]
 
 
 class Findings(dict[str, tuple[str, str]]):
@@ -48,7 +49,7 @@ class Findings(dict[str, tuple[str, str]]):
         return {name: state for name, (state, _) in self.items() if state != "ok"}
 
 
-def checked(folder: Path, api: FaultyApi, *arguments: str) -> Findings:
+def checked(folder: Path, api: Any, *arguments: str) -> Findings:
     return Findings(run(folder, "check", "--json", *arguments, environ=access(api)))
 
 
@@ -78,8 +79,33 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert message[1] == f"{api.url} answers, 2 jobs"
     assert message[3] == f"{tmp_path} can be written, also for temporary files"
     assert message[5].startswith(f"{tmp_path / NAME}, synced 20")
-    assert message[6] == "no sync is running"
-    assert f"duckdb {duckdb.__version__}" in message[7]
+    assert message[6] == "the key is of the account of the loaded jobs"
+    assert message[7] == "no sync is running"
+    assert f"duckdb {duckdb.__version__}" in message[8]
+
+
+def test_another_accounts_key_is_78(tmp_path: Path) -> None:
+    """A key whose jobs are not those of the file fails `check`; any other look is taken."""
+    with api_of([job(1)]) as api:
+        sync_once(api, tmp_path / NAME)
+    with api_of([job(2)]) as api:
+        found = checked(tmp_path, api)
+
+    assert (found.code, found.states) == (78, {"account": "failed"})
+    assert found["account"][1].startswith("the key is of another account than the loaded jobs")
+
+
+def test_a_newer_version_is_78(tmp_path: Path) -> None:
+    """A file that a newer version published fails `check`, which says what to install."""
+    with api_of([job(1)]) as api:
+        sync_once(api, tmp_path / NAME)
+        (tmp_path / NAME).chmod(0o600)
+        with duckdb.connect(str(tmp_path / NAME)) as connection:
+            connection.execute("update telnyx_raw.sync_runs set version = '99.1.0'")
+        found = checked(tmp_path, api)
+
+    assert (found.code, found.states) == (78, {"file": "failed", "account": "unknown"})
+    assert "telnyx-jobs>=99.1.0" in found["file"][1]
 
 
 @pytest.mark.parametrize("is_synced", [True, False], ids=["after a sync", "before any"])
@@ -131,7 +157,13 @@ def test_every_look_is_taken_whatever_fails(tmp_path: Path) -> None:
         url = api.url
     found = Findings(run(tmp_path, "check", "--json", "--max-retries=0", "--base-url", url))
 
-    assert found.states == {"key": "failed", "api": "failed", "clock": "unknown", "file": "failed"}
+    assert found.states == {
+        "key": "failed",
+        "api": "failed",
+        "clock": "unknown",
+        "file": "failed",
+        "account": "unknown",
+    }
     assert found.code == 77
 
 
@@ -224,9 +256,9 @@ def _has_a_wal(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "code", "states", "message"),
     [
-        (_is_no_database, 78, {"file": "failed"}, "is not a DuckDB file"),
-        (_is_damaged, 78, {"file": "failed"}, "restore it from a backup"),
-        (_has_a_wal, 0, {"file": "unknown"}, "the next sync sets that aside"),
+        (_is_no_database, 78, {"file": "failed", "account": "unknown"}, "is not a DuckDB file"),
+        (_is_damaged, 78, {"file": "failed", "account": "unknown"}, "restore it from a backup"),
+        (_has_a_wal, 0, {"file": "unknown", "account": "unknown"}, "the next sync sets that aside"),
         (_is_foreign, 0, {}, "that no sync has written yet"),
     ],
 )
@@ -247,7 +279,7 @@ def test_a_file_that_is_written_into_is_75(tmp_path: Path) -> None:
         connection.execute("checkpoint")
         found = Findings(run(tmp_path, "check", "--demo", "--json"))
 
-    assert (found.code, found.states) == (75, {"file": "failed"})
+    assert (found.code, found.states) == (75, {"file": "failed", "account": "unknown"})
 
 
 @contextmanager
@@ -328,7 +360,7 @@ def test_a_disk_too_full_is_74(tmp_path: Path) -> None:
     os.truncate(tmp_path / NAME, 1 << 43)
     found = Findings(run(tmp_path, "check", "--demo", "--json"))
 
-    assert found.states == {"disk": "failed", "file": "failed"}
+    assert found.states == {"disk": "failed", "file": "failed", "account": "unknown"}
     assert found.code == 74
     assert found["disk"][1].endswith(
         " MB free, 17,592,186 MB needed: free disk space, or give another --database"

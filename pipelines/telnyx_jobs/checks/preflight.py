@@ -1,6 +1,7 @@
 """What a sync needs, checked before anything is written. A check writes nothing itself.
 
-Key, API, clock, folder, disk, file, lock and versions: one finding each, whatever the others say.
+One finding each on key, API, clock, folder, disk, file, account, lock and versions, whatever the
+others are.
 """
 
 import fcntl
@@ -28,6 +29,8 @@ from telnyx_jobs.errors import (
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.settings import Settings, find_key
+from telnyx_jobs.source.account import AccountCheck
+from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 
 DISTRIBUTION = "telnyx-jobs"
 SMALLEST_FREE_BYTES = 100_000_000
@@ -57,20 +60,27 @@ class Finding:
 
 
 def check(settings: Settings, destination: Destination) -> list[Finding]:
-    """All findings. Without a key in the settings it is looked up; sends one request to the API."""
+    """All findings. Without a key in the settings it is looked up.
+
+    Sends one request to the API, and a few more if the newest job is not in the file.
+    """
     answer = _ask(settings)
     place = destination.place
+    file = _found("file", destination.look)
     looks: dict[str, Callable[[], str]] = {
         "key": lambda: _key(answer),
         "api": lambda: _api(answer, settings.base_url),
         "clock": lambda: _clock(answer),
         "folder": lambda: _folder(place),
         "disk": lambda: _disk(place),
-        "file": destination.look,
+    }
+    later: dict[str, Callable[[], str]] = {
+        "account": lambda: _account(settings, answer, destination, file),
         "lock": lambda: _lock(place),
         "versions": _versions,
     }
-    return [_found(name, look) for name, look in looks.items()]
+    before, after = ([_found(*look) for look in some.items()] for some in (looks, later))
+    return [*before, file, *after]
 
 
 def first_failure(findings: list[Finding]) -> int:
@@ -99,9 +109,11 @@ def _found(name: str, look: Callable[[], str]) -> Finding:
 class _Answer(NamedTuple):
     """The result of the request."""
 
+    key: str
     no_key: TelnyxJobsError | None
     failure: TelnyxJobsError | None
     total: int | None
+    job_ids: list[str]
     clock_ahead_seconds: float | None
 
     @property
@@ -111,6 +123,7 @@ class _Answer(NamedTuple):
 
 def _ask(settings: Settings) -> _Answer:
     no_key = failure = total = ahead = None
+    job_ids: list[str] = []
     try:
         key = checked_key(settings.api_key or find_key())
     except TelnyxJobsError as error:
@@ -118,12 +131,13 @@ def _ask(settings: Settings) -> _Answer:
     try:
         with open_client(replace(settings, api_key=key, page_size=1), nothing) as client:
             try:
-                total = client.page(1).total_results
+                page = client.page(1)
+                total, job_ids = page.total_results, page.job_ids()
             finally:
                 ahead = client.clock_ahead_seconds
     except TelnyxJobsError as error:
         failure = error
-    return _Answer(no_key, failure, total, ahead)
+    return _Answer(key, no_key, failure, total, job_ids, ahead)
 
 
 def _key(answer: _Answer) -> str:
@@ -178,6 +192,20 @@ def _disk(place: Place) -> str:
     if free < needed:
         raise CannotWrite(f"{text}: free disk space, or give another --database")
     return text
+
+
+def _account(settings: Settings, answer: _Answer, destination: Destination, file: Finding) -> str:
+    if file.exit_code != 0:
+        raise NotLookedAt("the loaded jobs cannot be read")
+    with destination.reading() as reader:
+        loaded = Loaded(reader.query) if reader else NOTHING_LOADED
+        if not loaded.newest_job_ids(1):
+            return "no jobs are loaded yet"
+        if answer.no_key or answer.failure:
+            raise NotLookedAt("the API could not be asked for a loaded job")
+        with open_client(replace(settings, api_key=answer.key), nothing) as client:
+            AccountCheck(client, loaded).confirm(answer.job_ids)
+    return "the key is of the account of the loaded jobs"
 
 
 def _lock(place: Place) -> str:

@@ -51,7 +51,7 @@ def verify(
     found = Verified()
     with destination.reading() as reader:
         if reader is None:
-            raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
+            raise BadConfiguration(f"no sync has published {destination.name} yet: run one first")
         mask = kept_mask(destination.place, reader.query)
         with open_client(settings, report, mask) as client:
             report("test")

@@ -104,7 +104,7 @@ def exported_to(exported: "Exported", place: str) -> str:
 def standing(found: "Status") -> str:
     """The status for a person."""
     if found.published_at is None:
-        lines = [f"{found.database} does not exist yet: run sync"]
+        lines = [f"no sync has published {found.database} yet: run sync"]
     else:
         at = f"{found.published_at:%Y-%m-%d %H:%M:%S} UTC"
         ago = f"{found.age_seconds:,.0f} s ago"

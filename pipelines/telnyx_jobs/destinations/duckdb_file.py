@@ -29,7 +29,10 @@ from telnyx_jobs.destinations.duckdb_connection import (
 from telnyx_jobs.destinations.duckdb_tables import (
     complete,
     create_empty,
+    has_published,
     insert_run,
+    newest_version,
+    refuse_newer,
     update_tables,
 )
 from telnyx_jobs.destinations.place import Place
@@ -78,7 +81,7 @@ class DuckDBFile:
         Raises TryAgainLater if somebody else has the file open for writing.
         """
         self.discard()
-        self.place.work.mkdir(mode=0o700)
+        self.place.begin_work()
         with ThreadPoolExecutor(1) as ahead:
             # it takes half a second, while the file is copied
             ahead.submit(_import_dlt)
@@ -157,16 +160,22 @@ class DuckDBFile:
     def discard(self) -> None:
         """Close and delete a build, and everything it needed."""
         self.close()
-        shutil.rmtree(self.place.work, ignore_errors=True)
+        self.place.end_work()
 
     @contextmanager
     def reading(self) -> Iterator[FileReader | None]:
-        """The published file. Raises BadConfiguration if it is not a DuckDB file."""
+        """The published file. Raises BadConfiguration for one that lacks what this version has."""
         if not self.is_published():
             yield None
             return
         with connect(self.place.database, read_only=True) as connection:
-            yield FileReader(connection)
+            try:
+                yield FileReader(connection) if has_published(connection) else None
+            except (duckdb.BinderException, duckdb.CatalogException):
+                raise BadConfiguration(
+                    f"{self.name} is not as this version publishes it: run telnyx-jobs sync first, "
+                    "or give another --database"
+                ) from None
 
     def look(self) -> str:
         path = self.place.database
@@ -186,6 +195,7 @@ class DuckDBFile:
                 rows = connection.execute(
                     f"select finished_at from {RAW_SCHEMA}.sync_runs order by all desc limit 1"
                 ).fetchall()
+                refuse_newer(newest_version(connection))
             except duckdb.CatalogException:
                 return f"{path} is a DuckDB file that no sync has written yet"
             except duckdb.Error as error:

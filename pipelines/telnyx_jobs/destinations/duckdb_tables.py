@@ -48,10 +48,23 @@ def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
                     f"alter table {RAW_SCHEMA}.{table.name} "
                     f'add column "{column.name}" {_SQL_TYPES[column.type]}'
                 )
+    refuse_newer(newest_version(connection))
+
+
+def has_published(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a sync of any version has published this file."""
+    return bool(_columns(connection, SYNC_RUNS))
+
+
+def newest_version(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The program that published last; None if that is unknown, as of an old file."""
+    if "version" not in _columns(connection, SYNC_RUNS):
+        return None
     newest = connection.execute(
         f"select version from {RAW_SCHEMA}.sync_runs order by started_at desc limit 1"
     ).fetchall()
-    refuse_newer(newest[0][0] if newest else None)
+    version: str | None = newest[0][0] if newest else None
+    return version
 
 
 def refuse_newer(version: str | None) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,6 +22,8 @@ class Place:
     database: Path
     creates_folder: bool = False
     """Whether the folder of the database is created if only it is missing."""
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Names the work of this run, so that no other one can take it for its own."""
 
     @property
     def state(self) -> Path:
@@ -43,9 +47,13 @@ class Place:
         return self.state / "mask.key"
 
     @property
-    def work(self) -> Path:
-        """What a run creates and no later one needs: leftovers are deleted with this folder."""
+    def leftovers(self) -> Path:
+        """What runs create and no later one needs: the next run deletes what a killed one left."""
         return self.state / "work"
+
+    @property
+    def work(self) -> Path:
+        return self.leftovers / self.run
 
     @property
     def build(self) -> Path:
@@ -85,6 +93,19 @@ class Place:
                 f"{self.state} belongs to the user {_user(owner)}: run as that user, or give "
                 "another --database"
             )
+
+    def begin_work(self) -> None:
+        """Create an empty folder for this run, and delete what others left."""
+        shutil.rmtree(self.leftovers, ignore_errors=True)
+        self.leftovers.mkdir(mode=0o700)
+        self.work.mkdir(mode=0o700)
+
+    def end_work(self) -> None:
+        """Delete the folder of this run."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        # another run works there if somebody has removed the lock
+        with suppress(OSError):
+            self.leftovers.rmdir()
 
     @contextmanager
     def locked(self, wait: float) -> Iterator[None]:

@@ -9,7 +9,6 @@ latest; anything less is deleted. Without transactions, taking over again gives 
 """
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -79,8 +78,7 @@ class Warehouse:
 
     def open(self) -> None:
         """Connect, bring tables up to date, and take over what a killed run staged whole."""
-        shutil.rmtree(self.place.work, ignore_errors=True)
-        self.place.work.mkdir(mode=0o700)
+        self.place.begin_work()
         self._report("connect", destination=self.warehouse)
         self._connect()
         self._connection.lock()
@@ -88,10 +86,7 @@ class Warehouse:
             self._refuse_other_pipelines()
             with failures_raised():
                 self._pipeline().run(empty_tables())
-        newest = self.query(
-            f"select version from {RAW_SCHEMA}.{SYNC_RUNS.name} order by started_at desc limit 1"
-        )
-        refuse_newer(newest[0][0] if newest else None)
+        refuse_newer(self._newest_version())
         self._refuse_other_views()
         if self._pending():
             self.finish()
@@ -135,7 +130,7 @@ class Warehouse:
         """Close the connection, which rolls back what is not committed; delete what is local."""
         self._transaction = None
         self._connection.close()
-        shutil.rmtree(self.place.work, ignore_errors=True)
+        self.place.end_work()
 
     @contextmanager
     def reading(self) -> Iterator["Warehouse | None"]:
@@ -154,6 +149,9 @@ class Warehouse:
             ((finished_at,),) = reader.query(
                 f"select max(finished_at) from {RAW_SCHEMA}.{SYNC_RUNS.name}"
             )
+            runs = self._connection.named(RAW_SCHEMA, SYNC_RUNS.name)
+            if self._connection.has([runs], SYNC_RUNS):
+                refuse_newer(self._newest_version())
         return f"{self.name}, {synced_at(finished_at)}"
 
     def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -220,6 +218,14 @@ class Warehouse:
                 f"the views in {self._connection.schemas[VIEW_SCHEMA]} are not those of "
                 f"{self.dataset}: give another --views-schema"
             )
+
+    def _newest_version(self) -> str | None:
+        """The program that published last."""
+        rows = self.query(
+            f"select version from {RAW_SCHEMA}.{SYNC_RUNS.name} order by started_at desc limit 1"
+        )
+        version: str | None = rows[0][0] if rows else None
+        return version
 
     def _pending(self) -> list[str]:
         """Packages that are staged whole and not taken over: one, or none."""

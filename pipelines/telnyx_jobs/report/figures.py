@@ -6,8 +6,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import duckdb
-
 from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.text import one_line
@@ -259,15 +257,9 @@ def read_report(destination: Destination, now: datetime) -> Report:
     with destination.reading() as reader:
         if reader is None:
             raise BadConfiguration(
-                f"{destination.name} does not exist yet: run telnyx-jobs sync first"
+                f"no sync has published {destination.name} yet: run telnyx-jobs sync first"
             )
-        try:
-            return _read(reader, Path(destination.name).name, now)
-        except (duckdb.BinderException, duckdb.CatalogException):
-            raise BadConfiguration(
-                f"{destination.name} is not as this version publishes it: run telnyx-jobs sync "
-                "first, or give another --database"
-            ) from None
+        return _read(reader, Path(destination.name).name, now)
 
 
 def _read(reader: Reader, name: str, now: datetime) -> Report:

@@ -65,6 +65,7 @@ class _PlanningClient(Client):
 
 def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
     """The requests that a sync would send with these settings. Raises as the client does."""
+    destination.place.check_folder()
     with (
         destination.reading() as reader,
         _PlanningClient(

@@ -1,0 +1,204 @@
+"""A file or a warehouse belongs to one account: another account's key changes nothing."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fault_trials import code_of, count_trial
+from support.killed_command import DRIVER
+from support.postgres import Server
+from support.syncs import (
+    EPOCH,
+    Jobs,
+    access,
+    environment,
+    expected,
+    held,
+    job,
+    numbers,
+    rows,
+    sync_once,
+)
+from support.warehouse_syncs import CREDENTIALS, sync_to
+from telnyx_jobs.demo_api import FakeApi, serve
+from telnyx_jobs.errors import TelnyxJobsError
+from telnyx_jobs.settings import Scope
+
+KIND = "accounts"
+PAGE_SIZE = 2
+
+
+def account(name: str, *ordinals: int) -> Jobs:
+    """Jobs of one account, created at the hours of the ordinals."""
+    return Jobs(
+        job(n, id=f"{name}-{n}", phone_numbers=numbers(n), successful_operations=numbers(n))
+        for n in ordinals
+    )
+
+
+MINE = account("mine", *range(10, 16))
+THEIRS: dict[str, Jobs] = {
+    "as old": account("theirs", *range(10, 16)),
+    "newer": account("theirs", *range(20, 30)),
+    "older": account("theirs", *range(3)),
+    "without jobs": Jobs(),
+}
+SCOPES: dict[str, dict[str, Any]] = {
+    "incremental": {},
+    "full": {"full": True},
+    "since": {"since": EPOCH},
+    "one type": {"job_types": ("update_phone_numbers",)},
+    "a job of theirs": {"job_ids": ("theirs-10",)},
+    "a job of nobody": {"job_ids": ("nobody",)},
+}
+
+
+@contextmanager
+def api_with(jobs: Jobs, key: str) -> Iterator[FakeApi]:
+    """A server of an account's jobs, with a key of that account."""
+    with serve(jobs.newest_first, key=key) as api:
+        yield api
+
+
+def failure_of(sync: Callable[..., object], *arguments: Any, **options: Any) -> Any:
+    try:
+        sync(*arguments, **options)
+    except TelnyxJobsError as error:
+        return error
+    return None
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a sync of my account publishes."""
+    database = tmp_path_factory.mktemp("mine") / "jobs.duckdb"
+    with api_with(MINE, "KEY_mine") as api:
+        sync_once(api, database, page_size=PAGE_SIZE)
+    return database.read_bytes()
+
+
+@pytest.fixture
+def database(published: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "jobs.duckdb"
+    path.write_bytes(published)
+    return path
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+@pytest.mark.parametrize("theirs", THEIRS.values(), ids=THEIRS)
+def test_another_accounts_key_changes_nothing(
+    theirs: Jobs, scope: dict[str, Any], published: bytes, database: Path
+) -> None:
+    """The sync ends with 78, says what to do, and leaves the file byte for byte."""
+    with api_with(theirs, "KEY_theirs") as api:
+        error = failure_of(sync_once, api, database, page_size=PAGE_SIZE, audit_pages=1, **scope)
+
+    count_trial(
+        KIND,
+        code_of(error) == 78,
+        "--same-account" in str(error),
+        database.read_bytes() == published,
+    )
+
+
+def test_a_rotated_key_continues(database: Path) -> None:
+    """A new key of the same account is accepted, and costs no further request."""
+    changed = Jobs([*MINE, *account("mine", 20)])
+    asked = []
+    for key in ("KEY_mine", "KEY_rotated"):
+        with api_with(changed, key) as api:
+            sync_once(api, database, page_size=50)
+            asked.append(len(api.requests))
+
+    count_trial(KIND, asked == [1, 1], held(database) == expected(changed))
+
+
+def test_an_account_whose_jobs_are_all_deleted(published: bytes, database: Path) -> None:
+    """It is refused with 78, and `--same-account` loads the new jobs beside the missing ones."""
+    new = account("mine", 30)
+    with api_with(new, "KEY_mine") as api:
+        refused = failure_of(sync_once, api, database, page_size=PAGE_SIZE)
+        is_whole = database.read_bytes() == published
+        sync_once(api, database, page_size=PAGE_SIZE, full=True, same_account=True)
+
+    missing = rows(database, "select id from telnyx_raw.jobs where missing_since is not null")
+    count_trial(
+        KIND,
+        code_of(refused) == 78,
+        is_whole,
+        held(database) == expected([*MINE, *new]),
+        sorted(missing) == [(each["id"],) for each in MINE],
+    )
+
+
+def killed_first_sync(folder: Path, jobs: Jobs) -> None:
+    """A first sync that has read every page of my account, and is killed before it publishes."""
+    step = "telnyx_jobs.destinations.duckdb_file:DuckDBFile.finish:before:1"
+    options = ("--quiet", "--database", "jobs.duckdb", "--page-size", str(PAGE_SIZE))
+    with api_with(jobs, "KEY_mine") as api:
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVER, step, "sync", *options],
+            cwd=folder,
+            env=environment(folder) | access(api),
+            check=False,
+        )
+    assert done.returncode == -signal.SIGKILL
+    assert list((folder / ".jobs.duckdb.state" / "spool").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("key", "jobs"),
+    [
+        *(("KEY_theirs", theirs) for theirs in THEIRS.values()),
+        ("KEY_mine", MINE),
+        ("KEY_rotated", MINE),
+    ],
+    ids=[*THEIRS, "mine", "mine, with another key"],
+)
+def test_pages_of_a_killed_first_sync_stay_with_their_account(
+    key: str, jobs: Jobs, tmp_path: Path
+) -> None:
+    """The next sync publishes exactly the jobs of its own account."""
+    killed_first_sync(tmp_path, MINE)
+    database = tmp_path / "jobs.duckdb"
+    with api_with(jobs, key) as api:
+        sync_once(api, database, page_size=PAGE_SIZE)
+
+    count_trial(KIND, held(database) == expected(jobs))
+
+
+@pytest.fixture(scope="module")
+def my_warehouse(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database that a sync of my account has filled, which further syncs go into."""
+    name = postgres.new_database()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CREDENTIALS, postgres.url(name))
+        with api_with(MINE, "KEY_mine") as api:
+            sync_to(api, tmp_path_factory.mktemp("mine"))
+        yield name
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+def test_another_accounts_key_changes_no_warehouse(
+    scope: dict[str, Any], my_warehouse: str, postgres: Server, tmp_path: Path
+) -> None:
+    """A PostgreSQL database refuses another account likewise, and no row changes."""
+
+    def stored() -> list[list[tuple[Any, ...]]]:
+        tables = ("jobs", "job_operations", "job_observations", "sync_runs")
+        return [
+            postgres.rows(my_warehouse, f"select t::text from telnyx_raw.{table} t order by 1")
+            for table in tables
+        ]
+
+    before = stored()
+    with api_with(THEIRS["newer"], "KEY_theirs") as api:
+        error = failure_of(sync_to, api, tmp_path, scope=Scope(**scope))
+
+    count_trial(KIND, code_of(error) == 78, len(before[0]) == len(MINE), stored() == before)
