@@ -83,6 +83,23 @@ def test_status_without_a_file_says_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("status",), 1), (("verify",), 78), (("sync", "--dry-run"), 0)]
+)
+def test_a_file_of_somebody_else_holds_no_sync(
+    arguments: tuple[str, ...], code: int, tmp_path: Path
+) -> None:
+    """A DuckDB file that no sync has published is what no file is, and stays as it was."""
+    duckdb.connect(str(tmp_path / NAME)).close()
+    before = (tmp_path / NAME).read_bytes()
+    with api_of(account()) as api:
+        done = run(tmp_path, *arguments, environ=access(api))
+
+    assert done.returncode == code
+    assert "no sync has published" in done.stdout + done.stderr or code == 0
+    assert (tmp_path / NAME).read_bytes() == before
+
+
 def test_verify_agrees_with_a_file_just_synced(tmp_path: Path) -> None:
     """When nothing changed since the sync `verify` is exit 0, rejected records or not."""
     jobs = account()

@@ -72,6 +72,15 @@ def test_an_earlier_file_becomes_what_a_new_one_is(
     assert version is not None
 
 
+def test_verify_wants_a_sync_first(earlier: Path, api: FakeApi, tmp_path: Path) -> None:
+    """Until a sync has brought the file up to date, `verify` is 78 and says so."""
+    database = unpacked(earlier / "plain.tar.gz", tmp_path)
+    done = run(database.parent, "verify", "--database", database.name, environ=access(api))
+
+    assert done.returncode == 78
+    assert "run telnyx-jobs sync first" in complaint(done)
+
+
 def test_a_masked_file_stays_masked(earlier: Path, api: FakeApi, tmp_path: Path) -> None:
     """The key in the state folder continues to mask, and parameters get their table."""
     database = unpacked(earlier / "masked.tar.gz", tmp_path)

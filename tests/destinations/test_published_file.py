@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from support.syncs import (
@@ -19,7 +20,9 @@ from support.syncs import (
     sync_once,
     tables,
 )
+from telnyx_jobs.destinations.duckdb_file import DuckDBFile
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, KeyRefused, TryAgainLater
+from telnyx_jobs.settings import Settings
 
 
 @pytest.fixture
@@ -192,3 +195,23 @@ def _serving(jobs: Callable[[], list[Json]]) -> Any:
     from telnyx_jobs.demo_api import serve
 
     return serve(jobs)
+
+
+def test_a_run_never_publishes_the_build_of_another(database: Path) -> None:
+    """A sync that lost its lock, and so its folder, to another one cannot publish."""
+    with api_of([job(1)]) as api:
+        run = sync_once(api, database).as_row()
+    before = database.read_bytes()
+    first, second = DuckDBFile(Settings(database)), DuckDBFile(Settings(database))
+    first.open()
+    second.open()
+    with pytest.raises((OSError, duckdb.Error)):
+        first.publish(run)
+    first.discard()
+    unchanged = database.read_bytes() == before
+    second.publish(run | {"run_id": "second"})
+    second.discard()
+
+    assert unchanged
+    ids = rows(database, "select run_id from telnyx.sync_runs order by started_at, run_id")
+    assert ids == [(run["run_id"],), ("second",)]
