@@ -152,7 +152,7 @@ FileMode = Annotated[
 ]
 Webhook = Annotated[
     str | None,
-    typer.Option(help="Post failed runs and new kinds of failure here.", metavar="URL"),
+    typer.Option(help="Post failed runs, new kinds of failure, rising rates here.", metavar="URL"),
 ]
 Ping = Annotated[
     str | None,
