@@ -205,6 +205,7 @@ SYNC_RUNS = Table(
         Column("jobs_audited", "bigint", "Jobs of the history that were read again."),
         Column("stale_answers", "bigint", "Answers older than what was loaded, so left out."),
         Column("unknown_job_ids", "json", "Ids asked for by --job-id that the API does not know."),
+        Column("history_read_since", "timestamp", "Since when each listed job has been read, UTC."),
     ),
 )
 

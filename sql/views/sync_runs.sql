@@ -27,7 +27,8 @@ sync_runs as (
         version,
         jobs_audited,
         stale_answers,
-        unknown_job_ids
+        unknown_job_ids,
+        history_read_since
     from telnyx_raw.sync_runs
 ),
 
@@ -55,7 +56,8 @@ final as (
         version,
         jobs_audited,
         stale_answers,
-        unknown_job_ids
+        unknown_job_ids,
+        history_read_since
     from sync_runs
 )
 
@@ -109,3 +111,5 @@ comment on column telnyx.sync_runs.stale_answers is
 'Answers older than what was loaded already, and so left out.';
 comment on column telnyx.sync_runs.unknown_job_ids is
 'Ids asked for by --job-id that the API does not know, as a JSON array.';
+comment on column telnyx.sync_runs.history_read_since is
+'Since when every job of the list has been read, UTC. NULL until that is known.';

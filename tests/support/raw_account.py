@@ -103,7 +103,7 @@ VIEWS = {
         "run_id mode started_at finished_at requests pages jobs_listed jobs_retrieved jobs_changed"
         " open_jobs missing_jobs rejected_records rows unknown_fields new_failures retries"
         " throttled_seconds published database version jobs_audited stale_answers"
-        " unknown_job_ids"
+        " unknown_job_ids history_read_since"
     ),
     "data_dictionary": "relation column_name data_type description ordinal_position",
 }

@@ -31,7 +31,8 @@ from telnyx_jobs.progress import nothing
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import LOADED
 from telnyx_jobs.settings import Scope
-from telnyx_jobs.source.extraction import SWEEPS, Extraction
+from telnyx_jobs.source.extraction import Extraction
+from telnyx_jobs.source.lists import SWEEPS
 from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.page_cache import PageCache
 from telnyx_jobs.source.walk import Coverage, Walk, stretch_of

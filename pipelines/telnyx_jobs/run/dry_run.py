@@ -1,10 +1,11 @@
 """What a sync would request: the walk of a sync, which loads and writes nothing.
 
-List pages that the walk depends on are read. What is only counted is not requested: jobs by their
-id, and the pages of a first sync, which reads the list to its end.
+What decides about further requests is read: list pages, and a job that one page shows with too few
+operations. What is only counted is not requested: jobs by their id, and the pages of a first sync,
+which reads the list to its end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 from telnyx_jobs.source.page_cache import PageCache
+from telnyx_jobs.source.retrieve import Answers
 from telnyx_jobs.source.state import kept_state
 
 
@@ -60,7 +62,12 @@ class _PlanningClient(Client):
 
     def job(self, job_id: str) -> Record | Rejected | None:
         self.retrieves += 1
-        return Record(Job(job_id))
+        return super().job(job_id)
+
+    def counted(self, _: Client, job_ids: Sequence[str]) -> Iterator[Answers]:
+        """What only counts the jobs to be retrieved."""
+        self.retrieves += len(job_ids)
+        yield [(job_id, Record(Job(job_id))) for job_id in job_ids]
 
 
 def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
@@ -89,6 +96,7 @@ def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
             audit_pages=settings.audit_pages,
             report=report,
             in_one_package=True,
+            retrieve=client.counted,
         )
         for _ in extraction.package(kept):
             pass

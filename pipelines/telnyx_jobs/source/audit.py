@@ -1,52 +1,84 @@
 """Reading the history again, a page or so in each run, the one read longest ago.
 
-A job that Telnyx changes after it has finished is on no page that a run would read otherwise.
+A job that Telnyx changes after it has finished, or that appears hours late, is on no page that a
+run would read otherwise. A place counts jobs from the list's head; it moves with the list, and is
+rather taken too near than too far, so that no job is passed over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from telnyx_jobs.api.models import Page
 from telnyx_jobs.source.counts import Counts
-from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.pages import PageReader, creation_times
+from telnyx_jobs.source.state import Reading
+
+
+class Head(NamedTuple):
+    """What a walk has shown of a list: how many jobs it passed, and how many of them were new."""
+
+    passed: int
+    new: int
+    total: int | None
+    """Jobs that the API announces in the list."""
 
 
 class Audit:
-    """Reads `count` pages a run. `read_to`: when the oldest job of the last one was created."""
+    """Reads `count` pages of each list a run. `readings` are by job type, or `*` for all jobs."""
 
     def __init__(
         self,
         pages: PageReader,
-        loaded: Loaded,
         counts: Counts,
+        readings: dict[str, Reading],
         *,
         count: int,
         page_size: int,
-        read_to: datetime | None,
+        since: datetime | None,
     ) -> None:
-        self.read_to = read_to
+        self.readings = dict(readings)
         self._pages = pages
-        self._loaded = loaded
         self._counts = counts
         self._count = count
         self._page_size = page_size
+        self._since = since
 
-    def read(self, job_type: str | None, walked: int, total: int) -> Iterator[Page]:
-        """Pages of the list behind the `walked` ones; `total` jobs are announced in it."""
-        types = [job_type] if job_type else []
-        moved = total - self._loaded.visible_count(types)
-        first = walked * self._page_size
+    def read(self, job_type: str | None, head: Head, now: datetime) -> Iterator[Page]:
+        """Pages of the list behind its head."""
+        reading = self.readings.setdefault(job_type or "*", Reading(now))
+        total = head.total or 0
+        if total <= head.passed:
+            self.note_whole(job_type, now)
+            return
+        if reading.passed:
+            # jobs that came elsewhere than at the head may lie behind this place
+            reading.passed += min(total - reading.total, head.new)
+        reading.total = total
+        reading.passed = max(reading.passed, head.passed)
         for _ in range(self._count):
-            if total <= first:
-                return
-            rank = 0
-            if self.read_to is not None:
-                rank = self._loaded.count_created_since(self.read_to, types) + moved
-            if not first <= rank < total:
-                # around again, from the newest that the walk has not read
-                rank = first
-            page = self._pages.read(rank // self._page_size + 1, job_type)
-            self.read_to = min(creation_times(page), default=None)
+            if reading.passed >= total:
+                break
+            number = reading.passed // self._page_size + 1
+            page = self._pages.read(number, job_type)
             self._counts.jobs_audited += len(page.records)
+            reading.passed = number * self._page_size
+            if not page.records or self._is_before_since(page):
+                reading.passed = total
             yield page
+        if reading.passed >= total:
+            self.readings[job_type or "*"] = Reading(now, whole_since=reading.began_at)
+
+    def note_whole(self, job_type: str | None, since: datetime) -> None:
+        """The whole list has been read from this time on."""
+        self.readings[job_type or "*"] = Reading(since, whole_since=since)
+
+    def whole_since(self, job_types: Iterable[str | None]) -> datetime | None:
+        """Since when every job of these lists has been read; None if that is unknown."""
+        found = [self.readings.get(job_type or "*") for job_type in job_types]
+        times = [reading.whole_since for reading in found if reading and reading.whole_since]
+        return min(times) if len(times) == len(found) else None
+
+    def _is_before_since(self, page: Page) -> bool:
+        newest = max(creation_times(page), default=None)
+        return bool(self._since and newest and newest < self._since)

@@ -84,7 +84,7 @@ class Changes:
             else:
                 self._accept(record)
                 before_it = newest.get(record.job_id)
-                if before_it and _is_older(record, before_it[0].job.updated_at):
+                if before_it and is_older(record, before_it[0].job.updated_at):
                     self._counts.stale_answers += 1
                     continue
                 newest[record.job_id] = (record, at)
@@ -96,7 +96,7 @@ class Changes:
             in_package = self._package.hashes.get(job_id)
             before = loaded.get(job_id)
             newer = self._package.updated.get(job_id) or (before and before.updated_at)
-            if _is_older(record, newer):
+            if is_older(record, newer):
                 # replicas that lag behind take turns with those that do not
                 self._counts.stale_answers += 1
             elif in_package is not None:
@@ -167,6 +167,6 @@ class Changes:
         return tables
 
 
-def _is_older(record: Record, than: datetime | None) -> bool:
+def is_older(record: Record, than: datetime | None) -> bool:
     """Whether the API had changed the job already when it answered with this record."""
     return bool(than and record.job.updated_at and record.job.updated_at < than)

@@ -1,6 +1,7 @@
 """What one extraction read and wrote, in numbers."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from telnyx_jobs.schema import LOADED
 
@@ -18,3 +19,5 @@ class Counts:
     unknown_job_ids: list[str] = field(default_factory=list)
     jobs_audited: int = 0
     stale_answers: int = 0
+    history_read_since: datetime | None = None
+    """Since when every job of the list has been read; None if that is unknown."""

@@ -39,6 +39,7 @@ class Version(NamedTuple):
     content_hash: str
     is_missing: bool
     updated_at: datetime | None
+    status: str | None
     operations: int
     """Successful, pending and failed ones."""
 
@@ -57,7 +58,8 @@ class Loaded:
         """The stored version of each of these jobs; those not stored are left out."""
         operations = " + ".join(f"coalesce({column.name}, 0)" for column in COUNTS[1:])
         rows = self._query(
-            f"select id, {ROW_HASH}, missing_since is not null, updated_at, {operations} "
+            f"select id, {ROW_HASH}, missing_since is not null, updated_at, status, "
+            f"{operations} "
             f"from {_JOBS} where id in ({_marks(job_ids)})",
             job_ids,
         )
@@ -94,31 +96,36 @@ class Loaded:
 
     def visible_count(self, job_types: Sequence[str]) -> int:
         """Jobs that the API still showed when it was last asked."""
-        return self._count_visible("", [], job_types)
-
-    def count_created_since(self, time: datetime, job_types: Sequence[str]) -> int:
-        """How many of these were created at this time or later: the rank of the next one."""
-        return self._count_visible(" and created_at >= ?", [time], job_types)
-
-    def _count_visible(self, where: str, values: Sequence[Any], job_types: Sequence[str]) -> int:
-        of_types, types = _of_types(job_types)
+        where, parameters = _of_types(job_types)
         rows = self._query(
-            f"select count(*) from {_JOBS} where missing_since is null{where}{of_types}",
-            [*values, *types],
+            f"select count(*) from {_JOBS} where missing_since is null{where}", parameters
         )
         return int(rows[0][0]) if rows else 0
 
-    def open_job_places(self, job_types: Sequence[str]) -> dict[str, int]:
-        """Where open jobs should be in the API's list, from 1, as of the last sync."""
+    def open_jobs_placed(self, job_types: Sequence[str]) -> list[tuple[str, int, str | None]]:
+        """Open jobs with their place in the list as of the last sync, from 1, and their status."""
+        return self._placed(
+            f"status is null or status not in ({_marks(FINAL_STATUSES)})",
+            FINAL_STATUSES,
+            job_types,
+        )
+
+    def places(self, job_ids: Sequence[str], job_types: Sequence[str]) -> dict[str, int]:
+        """The places of these jobs in the list as of the last sync; those not stored left out."""
+        found = self._placed(f"id in ({_marks(job_ids)})", job_ids, job_types)
+        return {job_id: place for job_id, place, _ in found}
+
+    def _placed(
+        self, chosen: str, values: Sequence[str], job_types: Sequence[str]
+    ) -> list[tuple[str, int, str | None]]:
         where, parameters = _of_types(job_types)
         rows = self._query(
-            f"select id, place from (select id, status, row_number() over (order by "
+            f"select id, place, status from (select id, status, row_number() over (order by "
             f"case when created_at is null then 1 else 0 end, created_at desc, id) as place "
-            f"from {_JOBS} where missing_since is null{where}) as placed "
-            f"where status is null or status not in ({_marks(FINAL_STATUSES)})",
-            [*parameters, *FINAL_STATUSES],
+            f"from {_JOBS} where missing_since is null{where}) as placed where {chosen}",
+            [*parameters, *values],
         )
-        return {job_id: int(place) for job_id, place in rows}
+        return [(job_id, int(place), status) for job_id, place, status in rows]
 
     def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:
         """Jobs that the API still returned at the last request, created from `since` on."""

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import ceil
+from statistics import median_low
 
 from telnyx_jobs.api.models import Page, Record
 from telnyx_jobs.errors import ApiUnavailable, UnreadableAnswer
+from telnyx_jobs.source.audit import Head
 from telnyx_jobs.source.loaded import Loaded
-from telnyx_jobs.source.pages import PageReader
+from telnyx_jobs.source.pages import PageReader, identities
 
 OPEN_STATUSES = ("pending", "in_progress")
 """What the filter is asked for. A job of a status unknown to us is asked for by id."""
@@ -34,47 +36,84 @@ class OpenJobReader:
         self._pages = pages
         self._loaded = loaded
         self._page_size = page_size
+        self._left_out: set[str] = set()
+        """Jobs that the list of open ones has not shown."""
 
     def read(
-        self, job_type: str | None, wanted: set[str], total: int | None, now: datetime
+        self, job_type: str | None, wanted: set[str], head: Head, now: datetime
     ) -> Iterator[Page]:
-        """Pages of the list, worth their requests. What they show is removed from `wanted`.
-
-        `total` is how many jobs the API announces in this list.
-        """
+        """Pages of the list, worth their requests. What they show is removed from `wanted`."""
         types = [job_type] if job_type else []
-        places = self._loaded.open_job_places(types)
-        known = self._loaded.visible_count(types)
-        moved = 0 if total is None else total - known
-        last_page = ceil((total or known) / self._page_size)
-        counts = Counter(
-            number
-            for job_id, place in places.items()
-            if job_id in wanted
-            and 0 < (number := (place - 1 + moved) // self._page_size + 1) <= last_page
-        )
-        weight = 1 + self._loaded.row_count() / max(known, 1) * self._page_size / (
-            _OPERATIONS_PER_REQUEST
-        )
+        placed = self._loaded.open_jobs_placed(types)
+        places = {job_id: place for job_id, place, _ in placed}
+        filtered = {job_id for job_id, _, status in placed if status in OPEN_STATUSES}
+        last_page = ceil((head.total or self._loaded.visible_count(types)) / self._page_size)
+        weight = self._weight()
+        counts = self._by_page(wanted & filtered, places, head.new, last_page)
         by_place = sum(min(float(count), weight) for count in counts.values())
-        by_place += len(wanted) - counts.total()
-        by_filter = ceil(len(places) / self._page_size)
+        by_place += len(wanted & filtered) - counts.total()
+        by_filter = ceil(len(filtered) / self._page_size)
         rests = self.filter_failed_at and now - self.filter_failed_at < FILTER_REST
-        if by_filter <= by_place and by_filter < len(wanted) and not rests:
+        if by_filter <= by_place and by_filter < len(wanted & filtered) and not rests:
             yield from self._by_filter(job_type, wanted, now)
-        for number, count in counts.most_common():
-            if count <= weight or len(wanted) < 2:
-                break
+            self._left_out = wanted & filtered
+        moved, is_certain = head.new, False
+        read: set[int] = set()
+        while len(wanted) > 1:
+            counts = self._by_page(wanted, places, moved, last_page)
+            number, count = max(
+                ((n, count) for n, count in counts.most_common() if n not in read),
+                key=lambda each: each[1],
+                default=(0, 0),
+            )
+            if count <= weight:
+                return
+            read.add(number)
             page = self._pages.read(number, job_type)
             shown = _remove(page, wanted)
+            seen_move = self._move(page, number, types)
             yield page
             if shown < count / 2:
-                # the list has moved otherwise than expected
-                break
+                # the list has moved otherwise than expected; once more, from what the page shows
+                if is_certain or seen_move in (None, moved):
+                    return
+                moved, is_certain = seen_move or 0, True
+
+    def note(self, record: Record, now: datetime) -> None:
+        """A job was read; if the list of open ones left it out although it is, the filter failed.
+
+        An empty list is right where every job has ended.
+        """
+        if record.job_id in self._left_out and record.job.status in OPEN_STATUSES:
+            self.filter_failed_at = now
+
+    def _weight(self) -> float:
+        """How many requests a list page is worth, by its bytes."""
+        average = self._loaded.row_count() / max(self._loaded.visible_count([]), 1)
+        return 1 + average * self._page_size / _OPERATIONS_PER_REQUEST
+
+    def _by_page(
+        self, jobs: set[str], places: dict[str, int], moved: int, last_page: int
+    ) -> Counter[int]:
+        """How many of the jobs should lie on each page, if all moved down by so many places."""
+        numbers = ((places[i] - 1 + moved) // self._page_size + 1 for i in jobs if i in places)
+        return Counter(number for number in numbers if 0 < number <= last_page)
+
+    def _move(self, page: Page, number: int, types: list[str]) -> int | None:
+        """How much further down the page's jobs lie than in the order of the loaded ones."""
+        places = self._loaded.places(page.job_ids(), types)
+        first = (number - 1) * self._page_size + 1
+        moves = [
+            first + n - places[record.job_id]
+            for n, record in enumerate(page.records)
+            if record.job_id in places
+        ]
+        return median_low(moves) if moves else None
 
     def _by_filter(self, job_type: str | None, wanted: set[str], now: datetime) -> Iterator[Page]:
         number, last_page = 0, 1
-        while number < last_page:
+        shown: set[str] = set()
+        while number < last_page and wanted:
             number += 1
             try:
                 page = self._pages.read(number, job_type, OPEN_STATUSES)
@@ -83,9 +122,13 @@ class OpenJobReader:
                 return
             last_page = page.total_pages or 1
             jobs = [record.job for record in page.records if isinstance(record, Record)]
-            if not jobs or any(job.status not in OPEN_STATUSES for job in jobs):
+            if any(job.status not in OPEN_STATUSES for job in jobs):
                 self.filter_failed_at = now
                 last_page = number
+            if shown.issuperset(identities(page)):
+                # the list's end, or a page that repeats others
+                last_page = number
+            shown.update(identities(page))
             _remove(page, wanted)
             yield page
 

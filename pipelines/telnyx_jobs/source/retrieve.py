@@ -1,6 +1,6 @@
 """Reading jobs one by one, by their ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from telnyx_jobs.api.client import Client
@@ -12,6 +12,7 @@ BATCH = AT_ONCE * 4
 
 Answers = list[tuple[str, Record | Rejected | None]]
 """Each job's id and what the API says of it; None when it does not know the job."""
+Retrieve = Callable[[Client, Sequence[str]], Iterator[Answers]]
 
 
 def retrieve(client: Client, job_ids: Sequence[str]) -> Iterator[Answers]:

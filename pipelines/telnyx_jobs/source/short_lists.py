@@ -4,10 +4,13 @@ Telnyx documents the same content for both, and nobody knows for how long lists 
 that shrank on a page is asked for by its id before the page is believed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from telnyx_jobs.api.models import Record, Rejected
+from telnyx_jobs.api.rate_limit import RequestBudgetSpent
+from telnyx_jobs.schema import FINAL_STATUSES
+from telnyx_jobs.source.changes import is_older
 from telnyx_jobs.source.loaded import Version
 
 TRUST = timedelta(days=1)
@@ -20,33 +23,65 @@ class ListTrust:
     def __init__(
         self,
         ask: Callable[[str], Record | Rejected | None],
+        waiting: Iterable[str],
         whole_at: datetime | None,
         short_at: datetime | None,
     ) -> None:
         self.whole_at = whole_at
         self.short_at = short_at
+        self.ask_by_id = dict.fromkeys(waiting)
+        """Jobs to be asked for by id, as no page has shown them whole."""
         self._ask = ask
 
-    def is_believed(self, record: Record, version: Version | None, now: datetime) -> bool:
-        """Whether the page's record may be loaded. If not, the job must be asked for by its id."""
+    def takes(self, record: Record, version: Version | None, now: datetime) -> bool:
+        """Whether the page's record may be loaded; else it is stored, or asked for by its id."""
+        if self._is_as_stored(record, version, now):
+            return False
+        if self._is_believed(record, version, now):
+            return True
+        self.ask_by_id[record.job_id] = None
+        return False
+
+    def _is_believed(self, record: Record, version: Version | None, now: datetime) -> bool:
         if not _has_shrunk(record, version):
             return True
         if self.short_at and now - self.short_at < TRUST:
             return False
         if self.whole_at and now - self.whole_at < TRUST:
             return True
-        asked = self._ask(record.job_id)
-        if isinstance(asked, Record) and _operations(asked) > _operations(record):
+        try:
+            asked = self._ask(record.job_id)
+        except RequestBudgetSpent:
+            return False
+        if not isinstance(asked, Record):
+            # it has gone meanwhile, or has no whole answer: the page is all there is of it
+            return True
+        if _operations(asked) > _operations(record):
             self.short_at = now
             return False
         self.whole_at = now
         return True
 
+    def _is_as_stored(self, record: Record, version: Version | None, now: datetime) -> bool:
+        """Whether a finished job, shown by lists that cut operations, has not changed since."""
+        return bool(
+            version
+            and self.short_at
+            and now - self.short_at < TRUST
+            and not version.is_missing
+            and version.status == record.job.status
+            and version.status in FINAL_STATUSES
+            and version.updated_at == record.job.updated_at is not None
+            and _operations(record) < version.operations
+        )
+
 
 def _has_shrunk(record: Record, version: Version | None) -> bool:
     """Whether the record is a change to fewer operations than stored, or than numbers asked for."""
     count = _operations(record)
-    if version is not None and version.content_hash == record.content_hash():
+    if version is not None and (
+        version.content_hash == record.content_hash() or is_older(record, version.updated_at)
+    ):
         return False
     expected = max(len(record.job.phone_numbers or ()), version.operations if version else 0)
     return count < expected

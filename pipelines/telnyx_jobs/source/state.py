@@ -15,6 +15,18 @@ STATE_KEY = "coverage"
 """The key of this state in the source's state; the name is older than the rest of its content."""
 
 
+class Reading(msgspec.Struct, array_like=True):
+    """How far one list has been read again. Unknown until the first way through it ends."""
+
+    began_at: datetime
+    """When the present way through the list began."""
+    whole_since: datetime | None = None
+    """Since when every job of the list has been read."""
+    passed: int = 0
+    total: int = 0
+    """Jobs passed on this way, and jobs that the API announced then."""
+
+
 class KeptState(msgspec.Struct, omit_defaults=True):
     """What earlier runs have read. Unknown fields, of another version, are ignored."""
 
@@ -29,8 +41,8 @@ class KeptState(msgspec.Struct, omit_defaults=True):
     """Jobs to be asked for by id: a newer version did not fit into the last load, say."""
     has_parameters: bool = False
     """Whether the parameters of all loaded jobs are in their table, as since version 0.2."""
-    audited_to: datetime | None = None
-    """When the oldest job was created on the page of the history that was last read again."""
+    readings: dict[str, Reading] = {}
+    """How far each list has been read again, by its job type, or `*` for the list of all jobs."""
     filter_failed_at: datetime | None = None
     """When the list of open jobs last proved useless."""
     lists_whole_at: datetime | None = None

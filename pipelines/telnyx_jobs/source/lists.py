@@ -1,0 +1,193 @@
+"""What list pages show: new jobs, open ones, and a part of the history.
+
+Pages shift while they are read: new jobs repeat records (the last one read wins), deleted ones
+hide records (a full run counts, and reads again).
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from datetime import datetime
+
+from telnyx_jobs.api.client import Client
+from telnyx_jobs.api.models import Page, Record
+from telnyx_jobs.progress import Report
+from telnyx_jobs.settings import Scope
+from telnyx_jobs.source.account import AccountCheck
+from telnyx_jobs.source.audit import Audit, Head
+from telnyx_jobs.source.counts import Counts
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.open_jobs import OpenJobReader
+from telnyx_jobs.source.page_cache import Found
+from telnyx_jobs.source.pages import PageReader, identity
+from telnyx_jobs.source.short_lists import ListTrust
+from telnyx_jobs.source.state import KeptState
+from telnyx_jobs.source.walk import Coverage, Walk
+
+SWEEPS = 3
+"""How often a full run reads the list when jobs vanish from it meanwhile."""
+
+
+class Lists:
+    """The lists of one run. `kept` is what earlier runs have read, `now` returns UTC.
+
+    `keep` is called with the records of each page of an incremental walk but the last.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        loaded: Loaded,
+        scope: Scope,
+        counts: Counts,
+        account: AccountCheck,
+        kept: KeptState,
+        *,
+        audit_pages: int,
+        now: Callable[[], datetime],
+        keep: Callable[[list[Found]], None],
+        report: Report,
+    ) -> None:
+        self.coverage: dict[str, Coverage] = {}
+        self.since = scope.since
+        self.seen: set[str] = set()
+        """Jobs that a list page of this run has shown."""
+        self.known_before: set[str] = set()
+        """Jobs that a killed run has read."""
+        self._page_size = client.page_size
+        self._loaded = loaded
+        self._scope = scope
+        self._counts = counts
+        self._account = account
+        self._now = now
+        self._keep = keep
+        self._report = report
+        self._pages = PageReader(client, counts, report)
+        self.restore(kept)
+        self.trust = ListTrust(client.job, kept.waiting, kept.lists_whole_at, kept.lists_short_at)
+        self.open_jobs = OpenJobReader(self._pages, loaded, client.page_size, kept.filter_failed_at)
+        self.audit = Audit(
+            self._pages,
+            counts,
+            kept.readings,
+            count=audit_pages,
+            page_size=client.page_size,
+            since=self.since,
+        )
+
+    def restore(self, state: KeptState) -> None:
+        """Go on from what earlier runs have read, back to the earliest `since` of them all."""
+        self.coverage = state.coverage()
+        if self.coverage and not self._scope.full:
+            if state.since and self.since and self.since < state.since:
+                for coverage in self.coverage.values():
+                    coverage.reopen(state.since)
+            else:
+                self.since = state.since
+
+    def is_new(self, job_type: str | None) -> bool:
+        """Whether nothing of the list has been read yet."""
+        return not self._spans(job_type).spans
+
+    def whole(self, job_type: str | None) -> Iterator[list[Found]]:
+        """Every page; again if fewer jobs were seen than the API announced at first."""
+        began_at = self._now()
+        for _ in range(SWEEPS):
+            seen: set[str] = set()
+            announced: list[int] = []
+
+            def note(page: Page, seen: set[str] = seen, announced: list[int] = announced) -> None:
+                seen.update(map(identity, page.records))
+                announced.append(page.total_results or 0)
+
+            yield from self._walk(job_type, skip_swept=False, note=note)
+            expected = announced[0] if announced else 0
+            if self.since is not None or len(seen) >= expected:
+                break
+        else:
+            self._report(
+                "warning",
+                message=f"the API announces {expected} jobs but lists {len(seen)}: "
+                "jobs disappear while the list is read, or its total is wrong",
+            )
+        self.audit.note_whole(job_type, began_at)
+
+    def new(self, job_type: str | None) -> Generator[list[Found], None, Head]:
+        """Pages from the newest on that no run has read, then those that show open jobs.
+
+        Returns what the former have shown of the list.
+        """
+        head = yield from self._walk(job_type, skip_swept=True)
+        types = [job_type] if job_type else []
+        wanted = {*self._loaded.open_job_ids(self._now(), types)} - self.seen
+        for page in self.open_jobs.read(job_type, wanted, head, self._now()) if wanted else ():
+            yield self._found(page)
+        return head
+
+    def history(self, job_type: str | None, head: Head) -> Iterator[list[Found]]:
+        """Pages read longest ago, once the whole list has been read."""
+        if len(self._spans(job_type).spans) == 1:
+            for page in self.audit.read(job_type, head, self._now()):
+                yield self._found(page)
+
+    def _walk(
+        self,
+        job_type: str | None,
+        *,
+        skip_swept: bool,
+        note: Callable[[Page], None] = lambda page: None,
+    ) -> Generator[list[Found], None, Head]:
+        """Pages from the newest on; with `skip_swept` without those that earlier runs have read."""
+        coverage = self._spans(job_type)
+        if not skip_swept:
+            coverage.spans.clear()
+        walk = Walk(coverage, skip_swept=skip_swept, page_size=self._page_size)
+        found: list[Found] = []
+        passed, shown, total = 0, set[str](), None
+
+        def is_known(page: Page) -> list[bool]:
+            # before the page counts as read, since a spent budget may end the run here
+            self._account.confirm(page.job_ids())
+            return self._known(page) if skip_swept else []
+
+        def keep(page: Page) -> None:
+            nonlocal found, passed, total
+            note(page)
+            passed, total = passed + self._page_size, page.total_results
+            shown.update(page.job_ids())
+            found = self._found(page)
+            if walk.next_page is not None and not self._scope.full:
+                self._keep(found)
+
+        pages = self._pages.along(walk, job_type, is_known=is_known, since=self.since, keep=keep)
+        for page in pages:
+            page.records.clear()
+            yield found
+        new = shown - self._loaded.versions(list(shown)).keys()
+        return Head(passed, len(new), total)
+
+    def _known(self, page: Page) -> list[bool]:
+        """For each job of the page whether an earlier run has loaded or cached it."""
+        loaded = self._loaded.versions(page.job_ids())
+        return [r.job_id in loaded or r.job_id in self.known_before for r in page.records]
+
+    def _found(self, page: Page) -> list[Found]:
+        """The records of a page that are in the run's scope, and to be loaded as they are."""
+        self._counts.jobs_listed += len(page.records)
+        now = self._now()
+        versions = self._loaded.versions(page.job_ids())
+        found: list[Found] = []
+        for record in page.records:
+            if isinstance(record, Record):
+                created_at = record.job.created_at
+                if self.since and created_at and created_at < self.since:
+                    continue
+                self.open_jobs.note(record, now)
+                if not self.trust.takes(record, versions.get(record.job_id), now):
+                    self.seen.add(record.job_id)
+                    continue
+            if record.job_id is not None:
+                self.seen.add(record.job_id)
+            found.append((record, now))
+        return found
+
+    def _spans(self, job_type: str | None) -> Coverage:
+        return self.coverage.setdefault(job_type or "*", Coverage())
