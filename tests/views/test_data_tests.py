@@ -19,7 +19,7 @@ from support.raw_account import (
     offending_rows,
     open_account,
 )
-from telnyx_jobs.destinations.duckdb_connection import failed_tests
+from telnyx_jobs.destinations.duckdb_tests import failed_tests, failed_tests_of
 
 # --- data tests ------------------------------------------------------------------------------
 
@@ -109,6 +109,7 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
         "update telnyx_raw.job_operations set position = 0",
         [("42587e44", "successful", 2, 0)],
     ),
+    "job_operations__rows_add_up": (delete_from("job_operations", "position = 1"), [(4, 3)]),
     "job_operations__outcome_is_known": (
         "update telnyx_raw.job_operations set outcome = 'lost' where outcome = 'pending'",
         [("42587e44", "lost", 0)],
@@ -123,6 +124,10 @@ BREAKAGES: dict[str, tuple[str, list[Row]]] = {
         "alter table telnyx_raw.job_phone_numbers alter column position drop not null;"
         "update telnyx_raw.job_phone_numbers set position = null where position = 3",
         [("42587e44", 4, 2)],
+    ),
+    "job_phone_numbers__rows_add_up": (
+        "insert into telnyx_raw.job_phone_numbers from telnyx_raw.job_phone_numbers",
+        [(4, 8)],
     ),
     "jobs__failure_rate_is_a_share": (
         "create or replace view telnyx.jobs as"
@@ -188,6 +193,23 @@ def test_data_test_finds_what_is_broken(con: DuckDBPyConnection, data_test: str)
 
     width = len(expected[0])
     assert [row[:width] for row in offending_rows(con, data_test)] == expected
+
+
+@pytest.mark.parametrize(
+    "data_test",
+    [name for name, (statement, _) in BREAKAGES.items() if " view " not in statement],
+)
+def test_data_test_finds_what_is_broken_in_a_changed_job(
+    con: DuckDBPyConnection, data_test: str
+) -> None:
+    """Tested by itself, a job shows what is wrong with it; totals show what is wrong elsewhere."""
+    add_documented_job(con)
+    con.execute(BREAKAGES[data_test][0])
+    not_of_a_job = {"rejected_records__key_is_unique", "sync_runs__key_is_unique"}
+    strays = {"job_observations__have_their_job"}
+
+    found = failed_tests_of(con, ["42587e44"])
+    assert (data_test in found) == (data_test not in not_of_a_job | strays)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
 """Connections to a DuckDB file, and errors of the file or of the disk."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.schema import VIEW_SCHEMA
 from telnyx_jobs.text import reason_of
-from telnyx_jobs.views.files import data_test_texts
 
 _DAMAGED = "Corrupt database file|Could not read enough bytes"
 """DuckDB's text for a damaged file, in errors of several classes."""
@@ -35,40 +33,10 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
     return connection
 
 
-class FileReader:
-    """Reads a published file. A `Reader`."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, list(parameters)).fetchall()
-
-    def failed_tests(self) -> dict[str, list[tuple[Any, ...]]]:
-        return failed_tests(self.connection)
-
-    def has_view(self, name: str) -> bool:
-        return has_view(self.connection, name)
-
-
 def has_view(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether the file has this view for users."""
     sql = "select 1 from duckdb_views() where schema_name = ? and view_name = ?"
     return connection.execute(sql, [VIEW_SCHEMA, name]).fetchone() is not None
-
-
-def failed_tests(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
-    """Wrong rows, five at most, of each data test in `sql/tests` that finds any."""
-    failed = {}
-    for name, sql in data_test_texts().items():
-        try:
-            rows = connection.execute(sql).fetchmany(5)
-        except duckdb.OutOfMemoryException:
-            lift_memory_limit(connection)
-            rows = connection.execute(sql).fetchmany(5)
-        if rows:
-            failed[name] = rows
-    return failed
 
 
 def lift_memory_limit(connection: duckdb.DuckDBPyConnection) -> None:

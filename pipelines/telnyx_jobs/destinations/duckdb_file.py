@@ -19,10 +19,8 @@ import duckdb
 from telnyx_jobs.destinations.base import NotLookedAt, synced_at
 from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import (
-    FileReader,
     connect,
     disk_errors,
-    failed_tests,
     has_view,
     lift_memory_limit,
 )
@@ -34,6 +32,12 @@ from telnyx_jobs.destinations.duckdb_tables import (
     newest_version,
     refuse_newer,
     update_tables,
+)
+from telnyx_jobs.destinations.duckdb_tests import (
+    FileReader,
+    failed_tests,
+    failed_tests_of,
+    jobs_to_test,
 )
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration, Bug, TryAgainLater
@@ -128,8 +132,12 @@ class DuckDBFile:
                 pipeline.load()
 
     def finish(self) -> None:
+        changed = jobs_to_test(self.connection)
         complete(self.connection)
-        failed = failed_tests(self.connection)
+        if changed is None:
+            failed = failed_tests(self.connection)
+        else:
+            failed = failed_tests_of(self.connection, changed)
         if failed:
             raise Bug(
                 f"the loaded data fails its tests ({', '.join(failed)}): the published file is "
