@@ -127,10 +127,10 @@ def test_each_list_is_read_again_for_itself(tmp_path: Path) -> None:
     """With two job types a long list and a short one both have their turn, back to --since."""
     jobs = account([], 200)
     for each in jobs[3::9]:
-        each["type"] = "delete_phone_number_block"
+        each["type"] = "delete_phone_numbers"
     database = tmp_path / "jobs.duckdb"
     scope: Any = {
-        "job_types": ("update_phone_numbers", "delete_phone_number_block"),
+        "job_types": ("update_phone_numbers", "delete_phone_numbers"),
         "since": rows_since(jobs[119]),
     }
     with api_of(jobs) as api:

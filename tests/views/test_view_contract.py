@@ -88,6 +88,7 @@ def test_sync_runs_are_the_table(con: DuckDBPyConnection) -> None:
         250,
         1,
         "[]",
+        datetime(2026, 2, 1, tzinfo=UTC),
     )
     insert(con, "sync_runs", VIEWS["sync_runs"].replace(" ", ", "), [run])
 
