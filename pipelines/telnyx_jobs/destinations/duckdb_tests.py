@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 
 from telnyx_jobs.destinations.duckdb_connection import has_view, lift_memory_limit
-from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA, create_views
-from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES
+from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA
+from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA
 from telnyx_jobs.version import __version__
-from telnyx_jobs.views.files import data_test_texts
+from telnyx_jobs.views.files import data_test_texts, view_statements
 
 Failed = dict[str, list[tuple[Any, ...]]]
 """Wrong rows, five at most, by the data test that finds them."""
@@ -71,16 +71,21 @@ def failed_tests_of(connection: duckdb.DuckDBPyConnection, job_ids: list[str]) -
         connection.execute(f"create schema {RAW_SCHEMA}")
         for table in TABLES:
             columns = ", ".join(f'"{name}"' for name in table.column_names)
-            chosen = {JOBS: "id in (from ids)", SYNC_RUNS: "false"}.get(
-                table, "job_id in (from ids)"
-            )
+            source = f"{quoted}.{RAW_SCHEMA}.{table.name}"
+            key = "id" if table is JOBS else "job_id"
+            chosen = "false" if table is SYNC_RUNS else f"{key} in (from ids)"
+            # by row id, so that only the key of all other rows is read
             connection.execute(
                 f"create table {RAW_SCHEMA}.{table.name} as "
                 "with ids as (select unnest(?::varchar[])) "
-                f"select {columns} from {quoted}.{RAW_SCHEMA}.{table.name} where {chosen}",
+                f"select {columns} from {source} "
+                f"where rowid in (select rowid from {source} where {chosen})",
                 [job_ids],
             )
-        create_views(connection)
+        connection.execute(f"create schema {VIEW_SCHEMA}")
+        for sql in view_statements():
+            # comments take longer than views
+            connection.execute(sql.split("\ncomment on ")[0])
         return failed | failed_tests(connection)
     finally:
         connection.execute(f"use {quoted}")

@@ -122,11 +122,11 @@ class OpenJobReader:
                 return
             last_page = page.total_pages or 1
             jobs = [record.job for record in page.records if isinstance(record, Record)]
-            if any(job.status not in OPEN_STATUSES for job in jobs):
+            repeats = bool(page.records) and shown.issuperset(identities(page))
+            if repeats or any(job.status not in OPEN_STATUSES for job in jobs):
                 self.filter_failed_at = now
                 last_page = number
-            if shown.issuperset(identities(page)):
-                # the list's end, or a page that repeats others
+            if not page.records:
                 last_page = number
             shown.update(identities(page))
             _remove(page, wanted)
