@@ -2,7 +2,7 @@
 
 import shutil
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if "postgres" in getattr(item, "fixturenames", ())]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Counts each test of a module that names a kind of trial."""
+    report = yield
+    kind = getattr(item.module, "EACH_TEST_IS_A_TRIAL_OF", None)
+    if kind and report.when == "call":
+        tally(kind, lost=report.failed)
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.fault_trials import code_of, count_trial
+from support.fault_trials import code_of
 from support.killed_command import DRIVER
 from support.postgres import Server
 from support.syncs import (
@@ -30,7 +30,7 @@ from telnyx_jobs.demo_api import FakeApi, serve
 from telnyx_jobs.errors import TelnyxJobsError
 from telnyx_jobs.settings import Scope
 
-KIND = "accounts"
+EACH_TEST_IS_A_TRIAL_OF = "accounts"
 PAGE_SIZE = 2
 
 
@@ -99,12 +99,8 @@ def test_another_accounts_key_changes_nothing(
     with api_with(theirs, "KEY_theirs") as api:
         error = failure_of(sync_once, api, database, page_size=PAGE_SIZE, audit_pages=1, **scope)
 
-    count_trial(
-        KIND,
-        code_of(error) == 78,
-        "--same-account" in str(error),
-        database.read_bytes() == published,
-    )
+    assert (code_of(error), "--same-account" in str(error)) == (78, True)
+    assert database.read_bytes() == published
 
 
 def test_a_rotated_key_continues(database: Path) -> None:
@@ -116,7 +112,8 @@ def test_a_rotated_key_continues(database: Path) -> None:
             sync_once(api, database, page_size=50)
             asked.append(len(api.requests))
 
-    count_trial(KIND, asked == [1, 1], held(database) == expected(changed))
+    assert asked == [1, 1]
+    assert held(database) == expected(changed)
 
 
 def test_an_account_whose_jobs_are_all_deleted(published: bytes, database: Path) -> None:
@@ -128,13 +125,9 @@ def test_an_account_whose_jobs_are_all_deleted(published: bytes, database: Path)
         sync_once(api, database, page_size=PAGE_SIZE, full=True, same_account=True)
 
     missing = rows(database, "select id from telnyx_raw.jobs where missing_since is not null")
-    count_trial(
-        KIND,
-        code_of(refused) == 78,
-        is_whole,
-        held(database) == expected([*MINE, *new]),
-        sorted(missing) == [(each["id"],) for each in MINE],
-    )
+    assert (code_of(refused), is_whole) == (78, True)
+    assert held(database) == expected([*MINE, *new])
+    assert sorted(missing) == [(each["id"],) for each in MINE]
 
 
 def killed_first_sync(folder: Path, jobs: Jobs) -> None:
@@ -170,7 +163,7 @@ def test_pages_of_a_killed_first_sync_stay_with_their_account(
     with api_with(jobs, key) as api:
         sync_once(api, database, page_size=PAGE_SIZE)
 
-    count_trial(KIND, held(database) == expected(jobs))
+    assert held(database) == expected(jobs)
 
 
 @pytest.fixture(scope="module")
@@ -201,4 +194,5 @@ def test_another_accounts_key_changes_no_warehouse(
     with api_with(THEIRS["newer"], "KEY_theirs") as api:
         error = failure_of(sync_to, api, tmp_path, scope=Scope(**scope))
 
-    count_trial(KIND, code_of(error) == 78, len(before[0]) == len(MINE), stored() == before)
+    assert (code_of(error), len(before[0])) == (78, len(MINE))
+    assert stored() == before

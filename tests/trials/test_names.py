@@ -8,6 +8,7 @@ import pytest
 from support.syncs import api_of, job, numbers, rows, sync_once
 from telnyx_jobs.errors import BadConfiguration
 
+EACH_TEST_IS_A_TRIAL_OF = "names of files and folders"
 HARMLESS = [
     *("o'brien", 'q"x', "a b", "-x", "café", "x*", "[a]", "new\nline", "a:b", "a;b", "{a}", "a#b"),
     *(

@@ -11,6 +11,7 @@ import pytest
 from support.syncs import Json, access, api_of, command, complaint, environment, job, run
 from telnyx_jobs.demo_api import serve
 
+EACH_TEST_IS_A_TRIAL_OF = "environments"
 DATABASE = "telnyx_jobs.duckdb"
 STRANGE = {
     "ASCII locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},

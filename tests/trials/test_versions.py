@@ -16,6 +16,7 @@ from support.warehouse_syncs import CREDENTIALS
 from telnyx_jobs.demo_api import FakeApi
 from telnyx_jobs.schema import LOADED, TABLES
 
+EACH_TEST_IS_A_TRIAL_OF = "versions"
 PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 VERSIONS = sorted(path.name for path in PUBLISHED.iterdir())
 OURS = ("observed_at", "missing_since")
