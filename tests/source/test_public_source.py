@@ -77,6 +77,18 @@ def test_children_follow_their_job_from_an_empty_folder_too(into: Into) -> None:
     ]
 
 
+def test_dlts_own_dataset_reads_what_was_loaded(into: Into) -> None:
+    """`pipeline.dataset()`, dlt's own way to read, works with the versions that are installed."""
+    with api_of([job(2), job(1)]) as api:
+        pipeline = into()
+        load(pipeline, api)
+
+    assert sorted(pipeline.dataset()["jobs"].select("id").fetchall()) == [
+        ("job-00001",),
+        ("job-00002",),
+    ]
+
+
 def test_a_further_run_costs_one_request(into: Into) -> None:
     """What the dataset holds is not asked for again, whatever became of the working folder."""
     with api_of([job(n) for n in range(600, 0, -1)]) as api:

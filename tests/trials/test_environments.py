@@ -4,12 +4,31 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.syncs import Json, access, api_of, command, complaint, environment, job, run
+from support.syncs import (
+    Jobs,
+    Json,
+    access,
+    api_of,
+    command,
+    complaint,
+    environment,
+    expected,
+    held,
+    job,
+    numbers,
+    rows,
+    run,
+    sync_once,
+)
 from telnyx_jobs.demo_api import serve
+from telnyx_jobs.run import sync as sync_module
+from telnyx_jobs.source import clock
 
 EACH_TEST_IS_A_TRIAL_OF = "environments"
 DATABASE = "telnyx_jobs.duckdb"
@@ -177,3 +196,56 @@ def test_a_folder_removed_under_a_sync_is_named(removed: str, tmp_path: Path) ->
     assert "removed" in complaint(done)
     assert "disk space" not in complaint(done)
     assert (tmp_path / DATABASE).read_bytes() == before
+
+
+def test_a_lock_removed_under_a_sync_lets_one_publish(tmp_path: Path) -> None:
+    """Of two syncs at once, the one whose lock was removed is 74, and the file is the other's."""
+    state = tmp_path / f".{DATABASE}.state"
+    jobs = [job(1)]
+    others: list[Any] = []
+
+    def removing() -> list[Json]:
+        if len(jobs) > 1 and not others:
+            (state / "lock").unlink()
+            others.append(None)
+            jobs[0] = job(1, status="failed")
+            others[0] = run(tmp_path, "sync", "--full", environ=access(api))
+        return jobs
+
+    with serve(removing) as api:
+        run(tmp_path, "sync", environ=access(api))
+        jobs.append(job(2))
+        done = run(tmp_path, "sync", environ=access(api))
+
+    assert (done.returncode, others[0].returncode) == (74, 0)
+    assert "was removed or replaced while this sync ran" in complaint(done)
+    assert rows(tmp_path / DATABASE, "select job_id, status from telnyx.jobs order by all") == [
+        ("job-00001", "failed"),
+        ("job-00002", "completed"),
+    ]
+
+
+def test_a_clock_a_year_ahead_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the clock is set right, syncs load each new and each changed job as before."""
+
+    class NextYear(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=365)
+
+    database = tmp_path / DATABASE
+    jobs = Jobs([job(1, status="pending", pending_operations=numbers(1)), job(2)])
+    with api_of(jobs) as api:
+        with monkeypatch.context() as patch:
+            for module in (clock, sync_module):
+                patch.setattr(module, "datetime", NextYear)
+            sync_once(api, database, page_size=2)
+        jobs[0] |= {"status": "failed", "pending_operations": [], "failed_operations": numbers(1)}
+        jobs += [job(number) for number in range(3, 9)]
+        sync_once(api, database, page_size=2)
+
+    assert held(database) == expected(jobs)
+    ((ahead,),) = rows(database, "select max(finished_at) > now() from telnyx.sync_runs")
+    assert ahead
