@@ -373,6 +373,47 @@ def test_a_warehouse_that_cannot_be_used(
     assert message in complaint(done)
 
 
+def test_a_refused_statement_is_not_blamed_on_credentials(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """A column that somebody renamed is reported as what PostgreSQL says about it."""
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "alter table telnyx_raw._dlt_loads rename column status to state")
+        done = command(tmp_path, api, postgres.url(database))
+
+    assert done.returncode == 74
+    assert 'column "status" does not exist' in complaint(done)
+    assert "credentials" not in complaint(done)
+
+
+def test_a_short_password_is_not_shown_by_what_is_left_out(
+    postgres: Server, tmp_path: Path
+) -> None:
+    """An error that holds a password of one letter anywhere is not printed at all."""
+    with api_of([job(1)]) as api:
+        done = command(tmp_path, api, postgres.url("postgres", "e"))
+
+    assert done.returncode == 74
+    assert "not shown, since it may hold a secret" in complaint(done)
+    assert "***" not in complaint(done)
+
+
+def test_a_newer_database_is_refused(database: str, postgres: Server, tmp_path: Path) -> None:
+    """A database that a newer version filled is 78 for sync and check, with what to install."""
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "update telnyx_raw.sync_runs set version = '99.1.0'")
+        environ = access(api) | {CREDENTIALS: postgres.url(database)}
+        done = [
+            run(tmp_path, name, "--destination", "postgres", environ=environ)
+            for name in ("sync", "check")
+        ]
+
+    assert [each.returncode for each in done] == [78, 78]
+    assert all("telnyx-jobs>=99.1.0" in each.stdout + each.stderr for each in done)
+
+
 def test_an_unknown_destination(tmp_path: Path) -> None:
     """An unknown name is wrong usage on the command line, and bad configuration elsewhere."""
     done = run(tmp_path, "sync", "--demo", "--destination", "oracle")

@@ -1,5 +1,6 @@
 """What a sync requests: pages, open jobs, and the limits of its options."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ import pytest
 from support.syncs import (
     EPOCH,
     Jobs,
+    access,
     api_of,
     failure,
     job,
     numbers,
     rows,
+    run,
     sync_once,
 )
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
@@ -95,6 +98,20 @@ def test_named_jobs_are_retrieved_and_nothing_else(database: Path) -> None:
     assert rows(database, "select id from telnyx_raw.jobs order by id") == [
         ("job-00001",),
         ("job-00003",),
+    ]
+
+
+def test_an_unknown_job_is_named(tmp_path: Path) -> None:
+    """`--job-id` of an unknown id publishes the others, names it, and ends with 1."""
+    with api_of([job(1), job(2)]) as api:
+        asked = ("--job-id", "job-00001", "--job-id", "nobody")
+        done = run(tmp_path, "sync", "--json", "--quiet", *asked, environ=access(api))
+
+    printed = json.loads(done.stdout)
+    assert (done.returncode, printed["published"]) == (1, True)
+    assert printed["unknown_job_ids"] == ["nobody"]
+    assert rows(tmp_path / "telnyx_jobs.duckdb", "select job_id from telnyx.jobs") == [
+        ("job-00001",)
     ]
 
 
