@@ -19,6 +19,7 @@ import sqlglot
 from support.exported_history import HOSTILE, assert_same
 from support.killed_command import DRIVER
 from support.postgres import PASSWORD, Server
+from support.rates import rising
 from support.syncs import (
     Jobs,
     Json,
@@ -203,6 +204,23 @@ def test_the_report_is_that_of_the_file(
         assert found.total == expected.total
         assert Counter(found.rows) == Counter(expected.rows)
     assert Counter(warehouse.days) == Counter(file.days)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_rate_that_rises_in_a_warehouse_is_reported_once(tmp_path: Path) -> None:
+    """The sync that finds a rate risen reports it, in a dataset of an own name too."""
+    names = {"dataset": "north_raw", "views_schema": "north"}
+    earlier, recent = rising("10015", "/tags/0")
+    jobs = Jobs([earlier])
+    reported = []
+    with api_of(jobs) as api:
+        for content in ([earlier], [earlier, recent], [earlier, recent | {"status": "failed"}]):
+            jobs[:] = content
+            reported.append(sync_to(api, tmp_path, **names).rises)
+
+    kind = {"error_code": "10015", "error_pointer_pattern": "/tags/*"}
+    rates = {"recent_failure_rate": 0.4, "earlier_failure_rate": 0.02}
+    assert reported == [[], [kind | rates], []]
 
 
 def test_missing_jobs_are_marked(
