@@ -12,7 +12,8 @@ jobs as (
 ),
 
 -- The file's own present, not the clock's: a file that nobody synced for a month still shows the
--- last days it knows.
+-- last days it knows. Its days have 24 hours; by the calendar of a session's time zone some
+-- have 23.
 newest as (
     select max(updated_at) as updated_at
     from jobs
@@ -22,11 +23,11 @@ windows as (
     select
         jobs.job_id,
         jobs.settled_count,
-        case when jobs.updated_at > newest.updated_at - interval '7' day then 1 else 0 end
+        case when jobs.updated_at > newest.updated_at - interval '168' hour then 1 else 0 end
             as is_recent
     from jobs
     cross join newest
-    where jobs.updated_at > newest.updated_at - interval '35' day
+    where jobs.updated_at > newest.updated_at - interval '840' hour
 ),
 
 settled as (

@@ -77,7 +77,8 @@ final as (
             and failures.error_pointer_pattern
             is not distinct from ranked_titles.error_pointer_pattern
             and ranked_titles.title_rank = 1
-    where failures.first_failed_at > newest.updated_at - interval '7' day
+    -- seven times 24 hours: by the calendar of a session's time zone some days have 23
+    where failures.first_failed_at > newest.updated_at - interval '168' hour
 )
 
 select * from final;

@@ -9,7 +9,9 @@ jobs as (
         job_id,
         job_type,
         updated_at,
-        row_number() over (order by updated_at asc nulls first, job_id asc) as job_place
+        -- as the NULL below is: in ClickHouse a place is unsigned, and both make no one type
+        cast(row_number() over (order by updated_at asc nulls first, job_id asc) as bigint)
+            as job_place
     from telnyx.jobs
 ),
 

@@ -167,7 +167,8 @@ class Connection:
 
     def _is_of_warehouse(self, error: BaseException) -> bool:
         driver = getattr(self._closed_client, "dbapi", None)
-        return isinstance(error, (DestinationException, getattr(driver, "Error", TryAgainLater)))
+        kinds = (DestinationException, getattr(driver, "Error", TryAgainLater))
+        return any(isinstance(each, kinds) for each in _chain(error))
 
     def _reason(self, error: BaseException) -> str:
         """The reason in the driver's words, on one line."""
@@ -187,6 +188,16 @@ class Connection:
     def _secrets(self) -> list[str]:
         credentials = getattr(self._closed_client, "credentials", None) or {}
         return [str(v) for name, v in dict(credentials).items() if v and _SECRET.search(name)]
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what led to it: some drivers raise what is not of their own kinds."""
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in chain:
+        chain.append(each)
+        each = each.__cause__ or each.__context__
+    return chain
 
 
 def _is_no_record(_: logging.LogRecord) -> bool:

@@ -33,6 +33,7 @@ from telnyx_jobs.schema import (
     SYNC_RUNS,
     TABLES,
     VIEW_SCHEMA,
+    Column,
     Table,
 )
 from telnyx_jobs.settings import Settings, prepare_dlt
@@ -268,8 +269,15 @@ class Warehouse:
         same = " and ".join(f"{key} in (select {key} from {staged})" for key in keys)
         yield f"delete from {target} where {same}"
         columns = self._connection.columns(table)
+        given = ", ".join(map(self._from_staged, table.columns))
         kept = f" where {MARKER} is null" if MARKER in table.column_names else ""
-        yield f"insert into {target} ({columns}) select {columns} from {staged}{kept}"
+        yield f"insert into {target} ({columns}) select {given} from {staged}{kept}"
+
+    def _from_staged(self, column: Column) -> str:
+        name = str(self._connection.client.escape_column_name(column.name))
+        # Snowflake makes a text of the JSON in dlt's files of Parquet
+        is_text = self.warehouse == "snowflake" and column.type == "json"
+        return f"parse_json(to_varchar({name}))" if is_text else name
 
     def _drop_package(self) -> None:
         """Delete what is staged, so the next run reads it again."""

@@ -10,7 +10,12 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.source.loaded import Query
 
-_JSON_TO_TEXT = {"bigquery": "to_json_string", "redshift": "json_serialize"}
+_JSON_TO_TEXT = {
+    "bigquery": "to_json_string",
+    # its texts of JSON may be NULL, which its casts refuse
+    "clickhouse": "toString",
+    "redshift": "json_serialize",
+}
 
 
 def query_of(client: Any, dataset: str, views: str = VIEW_SCHEMA) -> Query:

@@ -161,10 +161,39 @@ def _bigquery_utc_day(node: exp.Expr) -> str | None:
     return None if instant is None else f"DATE({instant.sql('bigquery')}, 'UTC')"
 
 
+def _days_before(dialect: str, node: exp.Expr) -> str | None:
+    # each has a function for it; only some take a number of days from a date
+    days = node.expression
+    if not (isinstance(days, exp.Cast) and days.find(exp.DateDiff)):
+        return None
+    day, number = node.this.sql(dialect), days.sql(dialect)
+    if dialect == "snowflake":
+        return f"DATEADD(DAY, -{number}, {day})"
+    return f"DATE_SUB({day}, INTERVAL {number} DAY)"
+
+
 def _clickhouse_utc_day(node: exp.Expr) -> str | None:
     # a Date begins in 1970, a Date32 in 1900
     instant = _utc_day(node)
     return None if instant is None else f"toDate32(toTimeZone({instant.sql()}, 'UTC'))"
+
+
+def _databricks_member(node: exp.Expr) -> exp.Expr:
+    # for what sqlglot writes, `:`, a column must be a VARIANT in open-source Spark; dlt has texts
+    member = exp.Literal.string(f"$.{node.expression.expressions[-1].name}")
+    return exp.Anonymous(this="GET_JSON_OBJECT", expressions=[node.this.copy(), member])
+
+
+def _clickhouse_part(node: exp.Expr) -> str:
+    # its SUBSTRING counts bytes
+    parts = [node.this, node.args["start"], node.args["length"]]
+    return f"substringUTF8({', '.join(part.sql('clickhouse') for part in parts)})"
+
+
+def _clickhouse_member(node: exp.Expr) -> str:
+    # a member that is missing is an empty text there
+    member = node.expression.expressions[-1].name
+    return f"nullIf(JSONExtractRaw({node.this.sql('clickhouse')}, '{member}'), '')"
 
 
 def _clickhouse_monday(node: exp.Expr) -> str | None:
@@ -195,7 +224,7 @@ _SPARK: tuple[Rule, ...] = (
 )
 _RULES: dict[str, tuple[Rule, ...]] = {
     "spark": _SPARK,
-    "databricks": _SPARK,
+    "databricks": (*_SPARK, (exp.JSONExtract, _databricks_member)),
     "postgres": (
         (exp.DateDiff, _postgres_difference),
         (exp.JSONExtract, _postgres_json),
@@ -211,11 +240,13 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "snowflake": (
         (exp.JSONExtract, partial(_json_member, "snowflake")),
+        (exp.Sub, partial(_days_before, "snowflake")),
         (exp.RegexpReplace, _all_matches),
     ),
     "bigquery": (
         (exp.Cast, _bigquery_utc_day),
         (exp.DateDiff, _bigquery_difference),
+        (exp.Sub, partial(_days_before, "bigquery")),
         (exp.RegexpReplace, _all_matches),
     ),
     "clickhouse": (
@@ -223,6 +254,8 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (exp.Cast, _clickhouse_monday),
         (exp.Column, _clickhouse_alias),
         (exp.GroupConcat, _clickhouse_list),
+        (exp.JSONExtract, _clickhouse_member),
         (exp.RegexpReplace, _all_matches),
+        (exp.Substring, _clickhouse_part),
     ),
 }
