@@ -15,6 +15,7 @@ from telnyx_jobs import errors
 from telnyx_jobs.cli.commands import app
 from telnyx_jobs.cli.process import INTERRUPTED
 from telnyx_jobs.settings import ENV_PREFIX
+from telnyx_jobs.views.files import data_test_texts, view_texts
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -26,9 +27,9 @@ DOCUMENTS = sorted(
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
-def table_under(title: str) -> list[list[str]]:
-    """The cells of each row of the table below a title of docs/settings.md."""
-    section = SETTINGS.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def table_under(title: str, text: str = SETTINGS) -> list[list[str]]:
+    """The cells of each row of the table below a title, of docs/settings.md by default."""
+    section = text.split(f"\n## {title}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -81,6 +82,15 @@ def test_the_table_of_exit_codes_is_complete() -> None:
     codes = {0, 1, 2, INTERRUPTED} | {each.exit_code for each in classes}
 
     assert [int(code) for code, _ in table_under("Exit codes")] == sorted(codes)
+
+
+def test_the_proof_of_each_warehouse_counts_every_view_and_data_test() -> None:
+    """As tests/engines fails if one of them does not run, or gives other rows."""
+    text = (ROOT / "docs" / "warehouses.md").read_text(encoding="utf-8")
+    found = {row[0]: row[-2:] for row in table_under("What is proved", text)}
+    numbers = len(view_texts().keys() - {"data_dictionary"}), len(data_test_texts())
+    assert len(found) == 7
+    assert set(map(tuple, found.values())) == {tuple(f"{n} / {n}" for n in numbers)}
 
 
 def test_readme_is_short() -> None:

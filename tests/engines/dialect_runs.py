@@ -85,7 +85,11 @@ class Runs:
             "rows": given,
             "views": views,
             "times": {
-                name: [n for n, t, *_ in rows(database, f"describe telnyx.{name}") if "TIME" in t]
+                name: [
+                    n
+                    for n, t, *_ in rows(database, f"describe telnyx.{name}")
+                    if "TIME" in t or t == "DATE"
+                ]
                 for name in views
             },
             "selects": {name: f"select * from {naming('telnyx', name)}" for name in views},
@@ -112,11 +116,11 @@ class Runs:
         expected = rows(self._database, f"select {', '.join(kept)} from telnyx.{name}")
         found = self._found[name]
         if isinstance(found, str):
-            return Outcome(None, found), [_in_types(kept, row) for row in expected]
+            return Outcome(None, found), [in_types(kept, row) for row in expected]
         names = [each.lower() for each in found[0]]
         places = [names.index(each) for each in kept]
-        return Outcome([_in_types(kept, [row[place] for place in places]) for row in found[1]]), [
-            _in_types(kept, row) for row in expected
+        return Outcome([in_types(kept, [row[place] for place in places]) for row in found[1]]), [
+            in_types(kept, row) for row in expected
         ]
 
     def test(self, name: str) -> Outcome:
@@ -125,7 +129,7 @@ class Runs:
         return Outcome(None, found) if isinstance(found, str) else Outcome(found[1])
 
 
-def _in_types(types: Mapping[str, str], row: Any) -> Row:
+def in_types(types: Mapping[str, str], row: Any) -> Row:
     return tuple(_in_type(type_, value) for type_, value in zip(types.values(), row, strict=True))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from support.scheduled import python_with
+from support.syncs import ROOT
 
 _REQUIREMENTS = {
     "duckdb-delta": [
@@ -11,6 +12,13 @@ _REQUIREMENTS = {
         "duckdb-extension-httpfs==1.5.5",
     ],
     "chdb": ["chdb==4.4.0", "chdb-core==26.9.0", "pyarrow"],
+    # this package with what it needs for warehouses, and ClickHouse itself
+    "destinations": [
+        *("--editable", f"{ROOT}[clickhouse,snowflake]"),
+        *("chdb==4.4.0", "chdb-core==26.9.0"),
+        # of fakesnow's server
+        "snowflake-connector-python<5",
+    ],
     # its server imports what later connectors no longer have
     "fakesnow": ["fakesnow[server]==0.12.1", "snowflake-connector-python<5"],
     "bqemulator": [

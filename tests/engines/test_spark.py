@@ -13,7 +13,8 @@ from support.syncs import rows
 from telnyx_jobs.export.folder import export
 from telnyx_jobs.export.scripts import ROOT_VARIABLE
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES, VIEW_SCHEMA, Table
-from telnyx_jobs.views.dialects import create_statements
+from telnyx_jobs.views.dialects import create_statements, data_tests
+from telnyx_jobs.views.files import data_test_texts
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,28 +86,46 @@ def test_every_table_gives_in_spark_what_it_gives_in_duckdb(
     assert_same([tuple(row.values()) for row in there.toArrow().to_pylist()], raw(database, table))
 
 
+def databricks_name(schema: str, name: str) -> str:
+    """Views for Databricks lie beside those of the export."""
+    return f"`{'telnyx_databricks' if schema == VIEW_SCHEMA else schema}`.`{name}`"
+
+
+@pytest.fixture(scope="module")
+def databricks(spark: "SparkSession") -> "SparkSession":
+    """The same Spark, in ANSI mode as Databricks is, with the views in the SQL for Databricks."""
+    assert spark.conf.get("spark.sql.ansi.enabled") == "true"
+    spark.sql("create schema telnyx_databricks")
+    for statements in create_statements("databricks", databricks_name).values():
+        for statement in statements:
+            spark.sql(statement)
+    return spark
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_for_databricks_runs_in_spark(
-    view: str, database: Path, spark: "SparkSession"
+    view: str, database: Path, databricks: "SparkSession"
 ) -> None:
-    """In ANSI mode, as Databricks has it, the SQL for Databricks gives DuckDB's rows."""
-    assert spark.conf.get("spark.sql.ansi.enabled") == "true"
-
-    def named(schema: str, name: str) -> str:
-        return f"`{'telnyx_databricks' if schema == VIEW_SCHEMA else schema}`.`{name}`"
-
-    spark.sql("create schema if not exists telnyx_databricks")
-    statements = create_statements("databricks", named)
-    needed = list(statements)[: list(statements).index(view) + 1]
-    for name in needed:
-        if not spark.catalog.tableExists(f"telnyx_databricks.{name}"):
-            for statement in statements[name]:
-                spark.sql(statement)
+    """The SQL for Databricks gives DuckDB's rows."""
     names = [name for (name, *_) in rows(database, f"describe telnyx.{view}")]
     kept = [name for name in names if name not in OF_NOW.get(view, set())]
-    there = spark.table(f"telnyx_databricks.{view}")
+    there = databricks.table(f"telnyx_databricks.{view}")
     found = [tuple(row.values()) for row in there.select(kept).toArrow().to_pylist()]
     assert_same(found, rows(database, f"select {', '.join(kept)} from telnyx.{view}"))
+
+
+@pytest.fixture(scope="module")
+def databricks_tests() -> dict[str, str]:
+    """The data tests in the SQL for Databricks."""
+    return dict(data_tests("databricks", databricks_name))
+
+
+@pytest.mark.parametrize("name", data_test_texts())
+def test_every_data_test_for_databricks_holds_in_spark(
+    name: str, databricks: "SparkSession", databricks_tests: dict[str, str]
+) -> None:
+    """Each runs, and gives no row."""
+    assert databricks.sql(databricks_tests[name]).collect() == []
 
 
 def test_comments_come_along_to_spark(spark: "SparkSession") -> None:

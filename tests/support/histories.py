@@ -55,11 +55,12 @@ failures = st.fixed_dictionaries(
     {"id": IDS, "phone_number": NUMBERS},
     optional={"errors": st.none() | st.lists(errors, max_size=4)},
 )
+KNOWN = ["customer_reference", "connection_id", "billing_group_id", "emergency_address_id", "tags"]
 parameters = st.dictionaries(
-    st.sampled_from(["customer_reference", "connection_id", "x", "a/1", "phone_numbers"]),
+    st.sampled_from([*KNOWN, "x", "a/1", "phone_numbers"]),
     st.sampled_from(["A", "B", "null", None, False, 7, 0.5, {}, [], {"0": ["é"]}, ["A", "B"]])
     | st.builds(lambda size: ["A"] * size, st.sampled_from([100, 101])),
-    max_size=3,
+    max_size=4,
 )
 jobs_without_id = st.fixed_dictionaries(
     {

@@ -75,6 +75,14 @@ def shares(part: int, whole: int) -> Row:
 # parameters
 
 
+WELL_KNOWN = ("customer_reference", "connection_id", "billing_group_id", "emergency_address_id")
+
+
+def compact(value: Any) -> str:
+    """Return JSON as it is stored."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
 def leaves(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
     """Return pointer and text of what has no members."""
     if at == "/phone_numbers":
@@ -87,8 +95,7 @@ def leaves(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
     for name, member in members:
         yield from leaves(member, f"{at}/{name}")
     if not members and at:
-        compact = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-        yield at, value if isinstance(value, str) else compact
+        yield at, value if isinstance(value, str) else compact(value)
 
 
 def sent(job: Json) -> dict[str, str]:
@@ -125,8 +132,10 @@ def well_known(history: list[Json]) -> list[Row]:
     """Return the parameters that jobs show."""
     rows = []
     for job in history:
-        texts = [sent(job).get(f"/{name}") for name in ("customer_reference", "connection_id")]
-        rows.append((job["id"], *(None if text == "null" else text for text in texts)))
+        texts = [sent(job).get(f"/{name}") for name in WELL_KNOWN]
+        tags = (job.get("parameters") or {}).get("tags")
+        shown = None if tags in (None, "null") else compact(tags)
+        rows.append((job["id"], *(None if text == "null" else text for text in texts), shown))
     return by_text(rows)
 
 
@@ -313,7 +322,7 @@ FIGURES = (
 BOUNDS = "round(failure_rate_low, 11), round(failure_rate_high, 11)"
 EXPECTED: dict[str, tuple[str, str, Read]] = {
     "job_parameters": ("job_parameters", "*", parameters),
-    "jobs": ("jobs", "job_id, customer_reference, connection_id", well_known),
+    "jobs": ("jobs", f"job_id, {', '.join(WELL_KNOWN)}, cast(tags as varchar)", well_known),
     "sent_value": (
         "job_operation_errors",
         "job_id, operation_position, error_position, error_pointer, sent_value",

@@ -54,6 +54,15 @@ def test_what_failed_before_both_spans_has_no_row(con: DuckDBPyConnection) -> No
     assert rows(con, "failure_rate_changes") == []
 
 
+def test_days_have_24_hours_in_every_time_zone(con: DuckDBPyConnection) -> None:
+    """Half an hour less than 7 days before is recent, also across the start of summer time."""
+    con.execute("set TimeZone = 'America/New_York'")
+    add(con, "newest", "2026-03-10T12:00:00Z", 0)
+    add(con, "edge", "2026-03-03T12:30:00Z", 1)
+    assert rows(con, "failure_rate_changes", "recent_failed_operation_count") == [(1,)]
+    assert len(rows(con, "new_failures")) == 1
+
+
 def test_weeks_can_be_summed(con: DuckDBPyConnection) -> None:
     """A week without a failure has its row, and a week in which nothing settled has none."""
     add(con, "bad", EARLIER, 1, 10)

@@ -1,0 +1,296 @@
+"""Whole syncs through dlt's destinations into what stands in for a warehouse, and into the file.
+
+docs/warehouses.md lists what each stand-in lacks.
+"""
+
+import json
+import pickle
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
+from dlt.destinations.impl.redshift.redshift import RedshiftSqlClient
+
+from destinations.test_warehouses import OF_EACH_RUN, histories
+from engines.dialect_runs import in_types
+from engines.environments import python_of
+from support.exported_history import VIEWS, Row, assert_same
+from support.postgres import serving
+from support.syncs import access, api_of, environment, rows
+from support.warehouse_syncs import sync_to
+from telnyx_jobs.schema import LOADED, RAW_SCHEMA
+
+Json = dict[str, Any]
+RELATIONS = [
+    *((RAW_SCHEMA, table.name) for table in LOADED),
+    *(("telnyx", view) for view in VIEWS),
+]
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """What stands in for a warehouse."""
+
+    sync: Callable[[Any], Json]
+    """Syncs an API into it, and returns the summary."""
+    read: Callable[[Mapping[str, str]], Mapping[str, list[Row]]]
+    """Runs queries by name, and returns their rows."""
+    named: Callable[[str, str], str] = "{}.{}".format
+    """Gives for schema and name of a table or view what it is called there."""
+
+
+@contextmanager
+def motherduck(folder: Path) -> Iterator[StandIn]:
+    """A DuckDB file behind dlt's motherduck destination, instead of the service."""
+    path = folder / "it.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESTINATION__MOTHERDUCK__CREDENTIALS", "md:it?motherduck_token=token")
+        patch.setattr(MotherDuckCredentials, "_conn_str", lambda _: str(path))
+
+        def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("set TimeZone = 'UTC'")
+                return {n: connection.execute(sql).fetchall() for n, sql in queries.items()}
+
+        yield StandIn(lambda api: sync_to(api, folder, "motherduck").as_json(), read)
+
+
+OTHERWISE = (
+    ("varchar\\(max\\)", "varchar"),
+    ("DATEDIFF\\((\\w+),", r"datediff('\1',"),
+    ("REGEXP_REPLACE", "replace_all"),
+    (
+        r"LISTAGG\((DISTINCT [^,]+, '[^']*')\) WITHIN GROUP \((ORDER BY\s[^)]*)\)",
+        r"string_agg(\1 \2)",
+    ),
+    (r'("jobs"."parameters")\.("tags")', r"\1 -> 'tags'"),
+)
+"""What PostgreSQL writes otherwise than Redshift, with a pattern of the latter."""
+LACKING = """
+create domain super as jsonb;
+create function json_parse(text) returns jsonb language sql immutable as 'select $1::jsonb';
+create function json_serialize(super) returns text language sql immutable as 'select $1::text';
+create function getdate() returns timestamptz language sql stable as 'select now()';
+create function replace_all(text, text, text) returns text language sql immutable
+    as 'select regexp_replace($1, $2, $3, ''g'')';
+create function datediff(text, timestamptz, timestamptz) returns bigint language sql immutable
+    as 'select (extract(epoch from $3 - $2) * 1000000)::bigint';
+create function datediff(text, date, date) returns bigint language sql immutable
+    as 'select ($3 - $2)::bigint';
+"""
+"""Types and functions of Redshift that PostgreSQL does not have."""
+
+
+@contextmanager
+def redshift(folder: Path) -> Iterator[StandIn]:
+    """A PostgreSQL that sorts by bytes, as Redshift does, behind dlt's redshift destination."""
+    execute_query = RedshiftSqlClient.execute_query
+
+    def execute_here(client: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(query, str):
+            for theirs, ours in OTHERWISE:
+                query = re.sub(theirs, ours, query)
+        return execute_query(client, query, *args, **kwargs)
+
+    with serving() as server, pytest.MonkeyPatch.context() as patch:
+        options = "template template0 locale_provider libc locale 'C'"
+        server.rows("postgres", f"create database it {options}")
+        # there a backslash in a text escapes, as in the PostgreSQL that Redshift comes from
+        server.rows("it", "alter database it set standard_conforming_strings = off")
+        server.rows("it", "alter database it set escape_string_warning = off")
+        server.rows("it", LACKING)
+        patch.setenv("DESTINATION__REDSHIFT__CREDENTIALS", server.url("it"))
+        patch.setattr(RedshiftSqlClient, "execute_query", execute_here)
+        yield StandIn(
+            lambda api: sync_to(api, folder, "redshift").as_json(),
+            lambda queries: {name: server.rows("it", sql) for name, sql in queries.items()},
+        )
+
+
+def in_environment(folder: Path, *arguments: str, **environ: str) -> str:
+    """What a script prints in the environment that has the packages of all destinations."""
+    done = subprocess.run(
+        [str(python_of("destinations")), *arguments],
+        cwd=folder,
+        env=environment(folder) | environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def clickhouse(folder: Path) -> Iterator[StandIn]:
+    """The engine in the process of each sync, behind dlt's clickhouse destination."""
+    script = str(Path(__file__).with_name("clickhouse_in_process.py"))
+    credentials = "clickhouse://user:password-of-the-tests@127.0.0.1:1/it?http_port=1&secure=0"
+
+    def sync(api: Any) -> Json:
+        options = ("sync", "--destination", "clickhouse", "--audit-pages", "0", "--json")
+        environ = access(api) | {"DESTINATION__CLICKHOUSE__CREDENTIALS": credentials}
+        summary: Json = json.loads(in_environment(folder, script, "store", *options, **environ))
+        return summary
+
+    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
+        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
+        in_environment(folder, script, "store", "read", "queries", "rows")
+        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
+        return found
+
+    yield StandIn(sync, read, "`it`.`{}___{}`".format)
+
+
+@contextmanager
+def snowflake(folder: Path) -> Iterator[StandIn]:
+    """fakesnow's server, and Snowflake's own connector in dlt's destination."""
+    script = str(Path(__file__).with_name("snowflake_in_emulator.py"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    credentials = f"host=127.0.0.1&port={port}&protocol=http"
+    credentials = f"snowflake://user:password-of-the-tests@fakesnow/IT?{credentials}"
+
+    def sync(api: Any) -> Json:
+        options = ("sync", "--destination", "snowflake", "--audit-pages", "0", "--json")
+        environ = access(api) | {"DESTINATION__SNOWFLAKE__CREDENTIALS": credentials}
+        summary: Json = json.loads(in_environment(folder, script, *options, **environ))
+        return summary
+
+    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
+        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
+        in_environment(folder, "-c", READ_SNOWFLAKE, str(port), "queries", "rows")
+        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
+        return found
+
+    command = [str(python_of("fakesnow")), "-m", "fakesnow", "--server", "--port", str(port)]
+    log = (folder / "server.log").open("wb")
+    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        in_environment(folder, "-c", CREATE_DATABASE, str(port))
+        yield StandIn(sync, read, named=lambda schema, name: f"{schema}.{name}".upper())
+    finally:
+        server.kill()
+        server.wait()
+        log.close()
+
+
+CREATE_DATABASE = """
+import socket, sys, time
+import snowflake.connector
+
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()
+        break
+    except OSError:
+        time.sleep(0.1)
+with snowflake.connector.connect(
+    user="it", password="it", account="it", host="127.0.0.1", port=sys.argv[1], protocol="http"
+) as connection:
+    connection.cursor().execute("create database it")
+"""
+READ_SNOWFLAKE = """
+import pickle, sys
+import snowflake.connector
+
+with snowflake.connector.connect(
+    user="it", password="it", account="it", host="127.0.0.1", port=sys.argv[1], protocol="http",
+    database="IT", schema="TELNYX_RAW", timezone="UTC",
+) as connection:
+    found = {}
+    cursor = connection.cursor()
+    with open(sys.argv[2], "rb") as file:
+        asked = pickle.load(file)
+    for name, sql in asked.items():
+        found[name] = cursor.execute(sql).fetchall()
+with open(sys.argv[3], "wb") as file:
+    pickle.dump(found, file)
+"""
+STAND_INS = {
+    "clickhouse": clickhouse,
+    "motherduck": motherduck,
+    "redshift": redshift,
+    "snowflake": snowflake,
+}
+
+
+@dataclass(frozen=True)
+class Synced:
+    """One history in the file and in a stand-in: summaries and rows of both, by relation."""
+
+    summaries: list[tuple[Json, Json]]
+    types: dict[str, dict[str, str]]
+    found: Mapping[str, list[Row]]
+    expected: Mapping[str, list[Row]]
+
+
+@pytest.fixture(scope="module", params=STAND_INS)
+def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synced:
+    folder = tmp_path_factory.mktemp(request.param)
+    database = folder / "jobs.duckdb"
+    summaries, types = [], {}
+    with STAND_INS[request.param](folder) as stand_in:
+        for jobs in histories():
+            with api_of(jobs) as api:
+                of_file = sync_to(api, folder, "duckdb").as_json()
+                summaries.append((of_file, stand_in.sync(api)))
+        queries, expected = {}, {}
+        for schema, name in RELATIONS:
+            left_out = OF_EACH_RUN.get(name, set())
+            described = rows(database, f"describe {schema}.{name}")
+            kept = {n: t for n, t, *_ in described if n not in left_out and n[:4] != "_dlt"}
+            relation = f"{schema}.{name}"
+            types[relation] = kept
+            marks = [f"{each} is null as {each}_missing" for each in times(kept)]
+            listed = ", ".join([*kept, *marks])
+            queries[relation] = f"select {listed} from {stand_in.named(schema, name)}"
+            expected[relation] = rows(database, f"select {', '.join(kept)} from {relation}")
+        found = stand_in.read(queries)
+    read = {name: [without_marks(types[name], row) for row in found[name]] for name in types}
+    return Synced(summaries, types, read, expected)
+
+
+def times(types: Mapping[str, str]) -> list[str]:
+    """Columns of times and days: fakesnow sends one that is NULL as 1970."""
+    return [name for name, type_ in types.items() if "TIME" in type_ or type_ == "DATE"]
+
+
+def without_marks(types: Mapping[str, str], row: Row) -> Row:
+    """The row without the marks at its end of the times that are NULL."""
+    values = dict(zip(types, row, strict=False))
+    for name, is_missing in zip(times(types), row[len(types) :], strict=True):
+        values[name] = None if is_missing else values[name]
+    return tuple(values.values())
+
+
+@pytest.mark.parametrize("relation", [".".join(each) for each in RELATIONS])
+def test_every_table_and_view_is_that_of_the_file(relation: str, synced: Synced) -> None:
+    """After four syncs of a changing account, row for row the same."""
+    types = synced.types[relation]
+    assert synced.expected[relation]
+    assert_same(
+        [in_types(types, row) for row in synced.found[relation]],
+        [in_types(types, row) for row in synced.expected[relation]],
+    )
+
+
+def test_requests_and_counts_are_those_of_the_file(synced: Synced) -> None:
+    """Each sync has as many requests, written rows and new failures as the file's.
+
+    It runs every data test before it commits, and ends with an error if one does not hold.
+    """
+    own = {"run_id", "started_at", "finished_at", "database", "throttled_seconds"}
+    for summaries in synced.summaries:
+        of_file, found = ({n: v for n, v in each.items() if n not in own} for each in summaries)
+        assert found == of_file
