@@ -14,6 +14,9 @@ Type = Literal["text", "timestamp", "bigint", "double", "bool", "json"]
 MARKER = "_dlt_deleted"
 ROW_HASH = "_dlt_row_hash"
 
+FORGOTTEN = "forgotten"
+"""What stands where a phone number was forgotten."""
+
 FINAL_STATUSES = ("completed", "failed", "expired")
 """Statuses after which a job does not change; any other, also an unknown one, is open."""
 
@@ -213,3 +216,23 @@ CHILDREN = (JOB_PHONE_NUMBERS, JOB_OPERATIONS, JOB_OPERATION_ERRORS, JOB_PARAMET
 LOADED = (JOBS, *CHILDREN, JOB_OBSERVATIONS, REJECTED_RECORDS)
 """The tables that dlt loads."""
 TABLES = (*LOADED, SYNC_RUNS)
+REMOVALS = Table(
+    name="removals",
+    description="One row per phone number or id that was forgotten, and per date pruned before.",
+    key=("kind", "value"),
+    columns=(
+        _key("kind", "text", "phone_number, phone_number_id, created_before or job_id."),
+        _key(
+            "value",
+            "text",
+            "A keyed fingerprint of the number or id; a time; or a pruned job that shows whose "
+            "key is used.",
+        ),
+        Column("key_id", "text", "Which key the fingerprint is made with."),
+        Column("jobs", "bigint", "Jobs pruned that the API still showed; NULL if not known."),
+        Column("removed_at", "timestamp", "When it was removed, UTC."),
+    ),
+)
+"""What must not come back. It stays where it is: it is not exported, and no view reads it."""
+STORED = (*TABLES, REMOVALS)
+"""Every table of a destination."""

@@ -20,7 +20,7 @@ settled_operations as (
     select
         job_id,
         outcome,
-        coalesce(phone_number_id, phone_number) as phone_number_key
+        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
     from telnyx_raw.job_operations
     where outcome in ('successful', 'failed')
 ),
@@ -31,7 +31,7 @@ failed_operations as (
         position,
         phone_number_id,
         phone_number,
-        coalesce(phone_number_id, phone_number) as phone_number_key
+        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
     from telnyx_raw.job_operations
     where outcome = 'failed'
 ),

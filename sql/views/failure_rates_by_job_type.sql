@@ -16,7 +16,9 @@ jobs as (
 phone_number_counts as (
     select
         jobs.job_type,
-        count(distinct coalesce(failed.phone_number_id, failed.phone_number)) as phone_number_count
+        count(
+            distinct nullif(coalesce(failed.phone_number_id, failed.phone_number), 'forgotten')
+        ) as phone_number_count
     from telnyx_raw.job_operations as failed
     left join jobs on failed.job_id = jobs.job_id
     where failed.outcome = 'failed'

@@ -24,7 +24,7 @@ parameters as (
 failed_numbers as (
     select distinct
         job_id,
-        coalesce(phone_number_id, phone_number) as phone_number_key
+        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
     from telnyx_raw.job_operations
     where outcome = 'failed'
 ),

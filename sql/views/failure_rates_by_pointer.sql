@@ -8,7 +8,7 @@ failures as (
     select distinct
         job_id,
         operation_position,
-        coalesce(phone_number_id, phone_number) as phone_number_key,
+        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key,
         failed_at,
         error_pointer_pattern
     from telnyx.failures

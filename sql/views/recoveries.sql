@@ -21,7 +21,7 @@ failed_operations as (
         position,
         phone_number_id,
         phone_number,
-        coalesce(phone_number_id, phone_number) as phone_number_key
+        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
     from telnyx_raw.job_operations
     where outcome = 'failed'
 ),
@@ -70,7 +70,7 @@ succeeded as (
     select
         jobs.job_type,
         jobs.job_place,
-        coalesce(operations.phone_number_id, operations.phone_number) as phone_number_key
+        nullif(coalesce(operations.phone_number_id, operations.phone_number), 'forgotten') as phone_number_key
     from telnyx_raw.job_operations as operations
     inner join jobs on operations.job_id = jobs.job_id
     where operations.outcome = 'successful'

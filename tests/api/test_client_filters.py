@@ -6,7 +6,8 @@ from support.client_trials import client_for, failure_of, ids_of
 from support.faulty_api import FaultyApi, some_jobs
 from support.filter_faults import WRONG_FILTERS
 from telnyx_jobs.api.client import Client, WrongRequest
-from telnyx_jobs.source.masking import Mask, MaskingClient
+from telnyx_jobs.source.filtering import FilteringClient
+from telnyx_jobs.source.masking import Mask
 
 OPEN = ("pending", "in_progress")
 STATUSES = ("pending", "completed", "in_progress", "failed", "in_progress")
@@ -19,7 +20,7 @@ OPEN_IDS = [IDS[0], IDS[2], IDS[4]]
 
 
 def masking(url: str, key: str) -> Client:
-    return MaskingClient(Mask(b"k" * 32), url, key)
+    return FilteringClient([Mask(b"k" * 32)], url, key)
 
 
 @pytest.mark.parametrize("kind", [Client, masking])

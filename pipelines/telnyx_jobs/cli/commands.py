@@ -14,6 +14,7 @@ from telnyx_jobs.cli.examples import examples
 from telnyx_jobs.cli.parsing import ConfiguredCommand, unknown_settings
 from telnyx_jobs.cli.process import print_line, run_and_exit
 from telnyx_jobs.cli.questions import query, worklist
+from telnyx_jobs.cli.remove import forget, prune
 from telnyx_jobs.cli.results import export, report
 from telnyx_jobs.cli.startup import prepare_process
 from telnyx_jobs.cli.sync import sync
@@ -74,6 +75,10 @@ def fake_api(port: options.Port = 0, seed: options.Seed = 0) -> None:
         ) from None
 
 
-for command in (sync, check, status, verify, report, query, worklist, export, examples, fake_api):
+COMMANDS = (
+    *(sync, check, status, verify, report, query, worklist, export),
+    *(forget, prune, examples, fake_api),
+)
+for command in COMMANDS:
     # each option can also be given as TELNYX_JOBS_<OPTION>
     app.command(cls=ConfiguredCommand, context_settings={"auto_envvar_prefix": ENV_PREFIX})(command)

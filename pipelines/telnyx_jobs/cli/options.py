@@ -1,5 +1,6 @@
 """The options of the commands, each with its help, its type and its default."""
 
+import re
 from datetime import datetime
 from enum import StrEnum, auto
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from telnyx_jobs.settings import DESTINATIONS, LONGEST_SCHEMA, MAX_PAGE_SIZE, is_schema_name
 
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,6 +67,14 @@ def _file_mode(mode: str) -> str:
     return mode
 
 
+def _phone_numbers(numbers: list[str] | None) -> list[str] | None:
+    for number in numbers or ():
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+            # it is not repeated, since messages are kept
+            raise typer.BadParameter("not an E.164 number such as +12025550123")
+    return numbers
+
+
 Database = Annotated[
     Path,
     typer.Option(
@@ -117,7 +127,7 @@ Since = Annotated[
     typer.Option(
         help="Fill the first file no further back than this date (UTC).",
         metavar="DATE",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"],
+        formats=_DATES,
     ),
 ]
 JobIds = Annotated[list[str] | None, typer.Option(help="Exactly this job; repeatable.")]
@@ -157,6 +167,29 @@ Webhook = Annotated[
 Ping = Annotated[
     str | None,
     typer.Option(help="Report the start and end of each run to this heartbeat.", metavar="URL"),
+]
+
+# forget and prune
+
+PhoneNumbers = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A phone number to forget, such as +12025550123; repeatable.",
+        metavar="E164",
+        callback=_phone_numbers,
+    ),
+]
+PhoneNumberIds = Annotated[
+    list[str] | None,
+    typer.Option(help="Telnyx id of a phone number to forget; repeatable.", metavar="ID"),
+]
+Before = Annotated[
+    datetime,
+    typer.Option(
+        help="Remove finished jobs created before this date (UTC).",
+        metavar="DATE",
+        formats=_DATES,
+    ),
 ]
 
 # other commands

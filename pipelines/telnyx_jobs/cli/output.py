@@ -1,6 +1,7 @@
 """What commands print for a person on stdout."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from telnyx_jobs.checks.preflight import Finding
     from telnyx_jobs.checks.status import Status
     from telnyx_jobs.export.tables import Exported
+    from telnyx_jobs.run.forget import Forgot
+    from telnyx_jobs.run.removed import Removed
     from telnyx_jobs.run.summary import Summary
 
 
@@ -99,6 +102,35 @@ def exported_to(exported: "Exported", place: str) -> str:
         lines.append(f"  written now {written:,} of {held:,} bytes, the months that changed")
     lines.append(f"  and {len(exported.views)} views: see {place}/README.md")
     return "\n".join(lines)
+
+
+def forgot(done: "Forgot") -> str:
+    """What was forgotten, for a person."""
+    return "\n".join(
+        [
+            f"Forgot {counted(done.asked, 'number or id', 'numbers and ids')} in {done.database}: "
+            f"{done.found} found",
+            *_removed(done),
+            *_wrapped("still", "earlier exports, reports and backups hold what they held"),
+        ]
+    )
+
+
+def pruned(done: "Removed", before: datetime) -> str:
+    """What was pruned, for a person."""
+    return "\n".join(
+        [
+            f"Removed {counted(done.jobs, 'finished job')} created before "
+            f"{before:%Y-%m-%d %H:%M} UTC from {done.database}",
+            *_removed(done),
+        ]
+    )
+
+
+def _removed(done: "Removed") -> list[str]:
+    rows = ", ".join(f"{name} {count:,}" for name, count in done.rows.items() if count)
+    lines = _wrapped("rows", rows or "none held any of it")
+    return lines + (_wrapped("files", ", ".join(done.files)) if done.files else [])
 
 
 def standing(found: "Status") -> str:

@@ -23,6 +23,8 @@ _SENTENCES = {
     "wait": "waiting {seconds:.1f} s, then attempt {attempt}: {reason}",
     "load": "loading {changed:,} changed jobs",
     "test": "testing the data",
+    "remove": "looking for what is to be removed",
+    "vacuum": "writing the tables of {destination} anew",
     "publish": "publishing {database}",
     "table": "writing {name}",
     "upload": "uploaded {done:,} of {total:,} files",

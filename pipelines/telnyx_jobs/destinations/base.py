@@ -1,13 +1,15 @@
 """What a sync needs from its destination."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
+
+T = TypeVar("T")
 
 CLOCK_SECONDS = 60.0
 """How far two clocks may be apart before it is a fault."""
@@ -77,6 +79,13 @@ class Destination(Protocol):
 
     def publish(self, run: Mapping[str, Any]) -> None:
         """Publish everything at once, with the run as a row of `sync_runs`."""
+
+    def remove(self, change: Callable[[], T]) -> T:
+        """Publish what is published with this change, so that nothing of what it deletes is kept.
+
+        `change` uses `query`, also to write; it ends before anything is published, and its result
+        is returned. Raises Bug if a data test finds rows.
+        """
 
     def discard(self) -> None:
         """Delete what is not published."""

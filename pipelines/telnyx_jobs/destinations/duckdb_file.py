@@ -8,7 +8,7 @@ import fcntl
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from telnyx_jobs.destinations.base import NotLookedAt, synced_at
+from telnyx_jobs.destinations.base import NotLookedAt, T, synced_at
 from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import (
     connect,
@@ -26,6 +26,7 @@ from telnyx_jobs.destinations.duckdb_connection import (
 )
 from telnyx_jobs.destinations.duckdb_tables import (
     complete,
+    copy_database,
     create_empty,
     has_published,
     insert_run,
@@ -46,6 +47,7 @@ from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.removals import kept_removals
 from telnyx_jobs.text import reason_of
 
 _BUILD_MEMORY = "96MiB"
@@ -116,7 +118,7 @@ class DuckDBFile:
         return has_view(self.connection, name)
 
     def loaded(self) -> Loaded:
-        return Loaded(self.query)
+        return Loaded(self.query, removals=kept_removals(self.query))
 
     def load(self, source: Any) -> None:
         from telnyx_jobs.destinations.exact_duckdb import exact_duckdb
@@ -147,6 +149,47 @@ class DuckDBFile:
     def publish(self, run: Mapping[str, Any]) -> None:
         """Replace the published file by the build."""
         insert_run(self.connection, run)
+        self._replace()
+
+    def remove(self, change: Callable[[], T]) -> T:
+        """Open, change, test and publish a new file: in the old one deleted bytes stay.
+
+        The published file keeps its mode.
+        """
+        self._file_mode = self.place.database.stat().st_mode & 0o777
+        self.open()
+        result = change()
+        complete(self.connection)
+        failed = failed_tests(self.connection)
+        if failed:
+            raise Bug(
+                f"what is left fails its tests ({', '.join(failed)}): the published file is "
+                "unchanged; please report this"
+            )
+        self._write_fresh()
+        self._replace()
+        # one that somebody left while this ran
+        self.place.foreign_wal.unlink(missing_ok=True)
+        return result
+
+    def _write_fresh(self) -> None:
+        """Replace the build by a file that never held what was deleted, and connect to it."""
+        fresh = self.place.work / "fresh" / self.place.database.name
+        fresh.parent.mkdir(mode=0o700)
+        create_empty(fresh)
+        lift_memory_limit(self.connection)
+        copy_database(self.connection, fresh)
+        self.close()
+        if self._flushed is not None:
+            self._flushed.result()
+            self._flushed = None
+        # nothing of the copy may be left if this is killed once the new file is published
+        self.place.build.unlink()
+        fresh.chmod(0o600)
+        fresh.replace(self.place.build)
+        self._connection = connect(self.place.build)
+
+    def _replace(self) -> None:
         self.connection.execute("checkpoint")
         self.close()
         build = self.place.build

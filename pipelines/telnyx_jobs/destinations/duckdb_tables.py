@@ -8,8 +8,8 @@ import duckdb
 from packaging.version import InvalidVersion, Version
 
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.quoting import literal
-from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
+from telnyx_jobs.quoting import identifier, literal
+from telnyx_jobs.schema import RAW_SCHEMA, STORED, SYNC_RUNS, VIEW_SCHEMA, Table
 from telnyx_jobs.version import __version__
 from telnyx_jobs.views.files import view_statements
 
@@ -33,13 +33,25 @@ def create_empty(path: Path) -> None:
         )
 
 
+def copy_database(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Copy tables, views, macros and comments of this database into the empty file `target`."""
+    ((source,),) = connection.execute("select current_database()").fetchall()
+    copy = identifier(f"{source}_copy")
+    connection.execute(
+        f"attach {literal(str(target))} as {copy} (storage_version '{STORAGE_VERSION}')"
+    )
+    connection.execute(f"copy from database {identifier(source)} to {copy}")
+    connection.execute(f"checkpoint {copy}")
+    connection.execute(f"detach {copy}")
+
+
 def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Add each raw table and column that is missing, as in a new file or one of an older version.
 
     Raises BadConfiguration for a file that a newer version published.
     """
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
-    for table in TABLES:
+    for table in STORED:
         connection.execute(_ddl(table))
         existing = _columns(connection, table)
         for column in table.columns:
@@ -85,7 +97,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
     # one transaction, because each of hundreds of comments would be a write to the disk
     connection.execute("begin")
     connection.execute(f"drop schema if exists {STAGING_SCHEMA} cascade")
-    for table in TABLES:
+    for table in STORED:
         connection.execute(_comments(table))
     create_views(connection)
     connection.execute("commit")

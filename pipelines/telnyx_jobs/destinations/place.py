@@ -47,6 +47,10 @@ class Place:
         return self.state / "mask.key"
 
     @property
+    def forget_key(self) -> Path:
+        return self.state / "forget.key"
+
+    @property
     def leftovers(self) -> Path:
         """What runs create and no later one needs: the next run deletes what a killed one left."""
         return self.state / "work"

@@ -9,7 +9,7 @@ latest; anything less is deleted. Without transactions, taking over again gives 
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +17,7 @@ from typing import Any
 
 import dlt
 
-from telnyx_jobs.destinations.base import synced_at
+from telnyx_jobs.destinations.base import T, synced_at
 from telnyx_jobs.destinations.connection import Connection
 from telnyx_jobs.destinations.dlt_run import PIPELINE_NAME, failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import disk_errors
@@ -30,14 +30,15 @@ from telnyx_jobs.schema import (
     LOADED,
     MARKER,
     RAW_SCHEMA,
+    STORED,
     SYNC_RUNS,
-    TABLES,
     VIEW_SCHEMA,
     Column,
     Table,
 )
 from telnyx_jobs.settings import Settings, prepare_dlt
 from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.removals import kept_removals
 from telnyx_jobs.source.resource import empty_tables
 from telnyx_jobs.views.create import install
 from telnyx_jobs.views.dialects import create_statements, data_tests
@@ -96,7 +97,7 @@ class Warehouse:
 
     def loaded(self) -> Loaded:
         # a package always goes through staging, where rows to be replaced are marked
-        return Loaded(self.query, takes_appends=False)
+        return Loaded(self.query, takes_appends=False, removals=kept_removals(self.query))
 
     def load(self, source: Any) -> None:
         with failures_raised():
@@ -126,6 +127,27 @@ class Warehouse:
         """Add the run's row, and commit all of it."""
         self._insert_run(run)
         self._commit()
+
+    def remove(self, change: Callable[[], T]) -> T:
+        """Change and test everything in one transaction, then write the tables anew. PostgreSQL.
+
+        Until then the disk holds the old rows; it also does in the server's log and backups.
+        """
+        self.open()
+        if not self._views_stand():
+            self._create_views()
+        self._transaction = self._connection.client.begin_transaction()
+        self._transaction.__enter__()
+        result = change()
+        failed = self.failed_tests()
+        if failed:
+            raise Bug(f"the rest fails its tests ({', '.join(failed)}): please report this")
+        self._commit()
+        self._report("vacuum", destination=self.warehouse)
+        for table in STORED:
+            name = self._connection.named(RAW_SCHEMA, table.name)
+            self._connection.execute(f"vacuum (full, analyze) {name}")
+        return result
 
     def discard(self) -> None:
         """Close the connection, which rolls back what is not committed; delete what is local."""
@@ -186,7 +208,7 @@ class Warehouse:
 
     def _is_current(self) -> bool:
         """Whether each raw table exists with all of its columns, and its table for staged rows."""
-        looks = [(self._connection.named(RAW_SCHEMA, table.name), table) for table in TABLES]
+        looks = [(self._connection.named(RAW_SCHEMA, table.name), table) for table in STORED]
         looks += [(self._connection.staged(table.name), table) for table in LOADED]
         return all(self._connection.has([name], table) for name, table in looks)
 
@@ -322,7 +344,7 @@ class Warehouse:
         """Create all views again, with all comments; in one step if the warehouse can."""
         connection = self._connection
         schema = connection.schemas[VIEW_SCHEMA]
-        install(connection.client, schema, self._statements(), connection.named, TABLES)
+        install(connection.client, schema, self._statements(), connection.named, STORED)
 
 
 def _staging_only(factory: Any) -> Any:

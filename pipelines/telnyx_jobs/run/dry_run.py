@@ -18,6 +18,7 @@ from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 from telnyx_jobs.source.page_cache import PageCache
+from telnyx_jobs.source.removals import known_removals
 from telnyx_jobs.source.retrieve import Answers
 from telnyx_jobs.source.state import kept_state
 
@@ -88,7 +89,9 @@ def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
         client.reads_to_the_end = reader is None
         extraction = Extraction(
             client,
-            Loaded(reader.query) if reader else NOTHING_LOADED,
+            Loaded(reader.query, removals=known_removals(reader.query))
+            if reader
+            else NOTHING_LOADED,
             settings.scope,
             Counts(),
             cache=PageCache(destination.place.pages, is_read_only=True),

@@ -13,6 +13,7 @@ from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report
+from telnyx_jobs.run.forget_key import forgotten_of
 from telnyx_jobs.run.mask_key import mask_to_use
 from telnyx_jobs.run.new_failures import new_failures
 from telnyx_jobs.run.rises import Rise, begun, rising
@@ -21,7 +22,7 @@ from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import RAW_SCHEMA
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.extraction import Extraction
-from telnyx_jobs.source.masking import Mask, MaskingClient
+from telnyx_jobs.source.filtering import Filter, FilteringClient
 from telnyx_jobs.source.page_cache import PageCache
 
 
@@ -44,10 +45,12 @@ def sync(
             rising_before = rising(destination)
             masks = settings.mask_phone_numbers
             mask = mask_to_use(place, destination.query) if masks else None
-            with open_client(settings, report, mask) as client:
+            loaded = destination.loaded()
+            forgotten = forgotten_of(place, loaded.removals)
+            with open_client(settings, report, forgotten, mask) as client:
                 extraction = Extraction(
                     client,
-                    destination.loaded(),
+                    loaded,
                     settings.scope,
                     summary,
                     cache=PageCache(place.pages),
@@ -106,8 +109,8 @@ def _complete(summary: Summary, destination: Destination, usage: Usage) -> None:
     summary.finished_at = datetime.now(UTC)
 
 
-def open_client(settings: Settings, report: Report, mask: Mask | None = None) -> Client:
-    """A client for the API of these settings; it masks phone numbers if it has a mask."""
+def open_client(settings: Settings, report: Report, *filters: Filter | None) -> Client:
+    """A client for the API of these settings; each filter that is given changes its records."""
     options: dict[str, Any] = {
         "page_size": settings.page_size,
         "timeout": settings.timeout,
@@ -115,6 +118,7 @@ def open_client(settings: Settings, report: Report, mask: Mask | None = None) ->
         "max_requests": settings.max_requests,
         "report": report,
     }
-    if mask is None:
+    used = [each for each in filters if each is not None]
+    if not used:
         return Client(settings.base_url, settings.api_key, **options)
-    return MaskingClient(mask, settings.base_url, settings.api_key, **options)
+    return FilteringClient(used, settings.base_url, settings.api_key, **options)

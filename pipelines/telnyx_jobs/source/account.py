@@ -28,7 +28,7 @@ class AccountCheck:
         if self._is_settled or self._loaded.versions(shown):
             self._is_settled = True
             return
-        newest = self._loaded.newest_job_ids(ASKED)
+        newest = self._loaded.newest_job_ids(ASKED) or self._loaded.removals.job_ids
         if newest and not knows_one(self._client, newest):
             raise BadConfiguration(
                 "the key is of another account than the loaded jobs, of which the API returns "

@@ -211,7 +211,7 @@ class Extraction:
             for job_id, record in answers:
                 if record is not None:
                     self._counts.jobs_retrieved += 1
-                    found.append((record, self._now()))
+                    found += [(each, self._now()) for each in self._loaded.not_pruned([record])]
                     continue
                 self._changes.vanish(job_id)
                 if job_id in self._scope.job_ids:

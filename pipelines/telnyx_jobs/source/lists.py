@@ -70,7 +70,7 @@ class Lists:
             kept.readings,
             count=audit_pages,
             page_size=client.page_size,
-            since=self.since,
+            since=loaded.earliest(self.since),
         )
 
     def restore(self, state: KeptState) -> None:
@@ -100,7 +100,7 @@ class Lists:
 
             yield from self._walk(job_type, skip_swept=False, note=note)
             expected = announced[0] if announced else 0
-            if self.since is not None or len(seen) >= expected:
+            if self._loaded.earliest(self.since) or len(seen) >= expected:
                 break
         else:
             self._report(
@@ -152,12 +152,14 @@ class Lists:
             nonlocal found, passed, total
             note(page)
             passed, total = passed + self._page_size, page.total_results
-            shown.update(page.job_ids())
+            loadable = self._loaded.not_pruned(page.records)
+            shown.update(r.job_id for r in loadable if isinstance(r, Record))
             found = self._found(page)
             if walk.next_page is not None and not self._scope.full:
                 self._keep(found)
 
-        pages = self._pages.along(walk, job_type, is_known=is_known, since=self.since, keep=keep)
+        since = self._loaded.earliest(self.since)
+        pages = self._pages.along(walk, job_type, is_known=is_known, since=since, keep=keep)
         for page in pages:
             page.records.clear()
             yield found
@@ -175,7 +177,7 @@ class Lists:
         now = self._now()
         versions = self._loaded.versions(page.job_ids())
         found: list[Found] = []
-        for record in page.records:
+        for record in self._loaded.not_pruned(page.records):
             if isinstance(record, Record):
                 created_at = record.job.created_at
                 if self.since and created_at and created_at < self.since:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from telnyx_jobs.api.models import Record, Rejected
 from telnyx_jobs.schema import (
     COUNTS,
     FINAL_STATUSES,
@@ -18,6 +19,7 @@ from telnyx_jobs.schema import (
     SYNC_RUNS,
     Column,
 )
+from telnyx_jobs.source.removals import NOTHING_REMOVED, Removals
 
 _ASK_AGAIN = timedelta(days=7)
 """How long each sync still requests a job that is missing or could not be loaded."""
@@ -50,7 +52,14 @@ class Loaded:
     `takes_appends` is whether a first load, into empty tables, may append instead of replace.
     """
 
-    def __init__(self, query: Query, *, takes_appends: bool = True) -> None:
+    def __init__(
+        self,
+        query: Query,
+        *,
+        takes_appends: bool = True,
+        removals: Removals = NOTHING_REMOVED,
+    ) -> None:
+        self.removals = removals
         self._query = query
         self._takes_appends = takes_appends
 
@@ -64,6 +73,16 @@ class Loaded:
             job_ids,
         )
         return {job_id: Version(*version) for job_id, *version in rows}
+
+    def not_pruned(self, records: Iterable[Record | Rejected]) -> Iterator[Record | Rejected]:
+        """Those that may be loaded: a pruned job must not come back, one that was kept may."""
+        for record in records:
+            if not self.removals.covers(record) or self.versions([record.job_id or ""]):
+                yield record
+
+    def earliest(self, since: datetime | None) -> datetime | None:
+        """Back to when lists are read."""
+        return self.removals.later_of(since)
 
     def can_append(self) -> bool:
         """Whether nothing has to be replaced: no table has a row, not even of a failed load."""

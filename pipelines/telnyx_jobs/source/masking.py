@@ -9,24 +9,19 @@ before anything is hashed, compared or written.
 import hmac
 import json
 import re
-import secrets
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import (
     ErrorMeta,
     ErrorSource,
     JobError,
-    Page,
     Record,
     Rejected,
 )
-from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.files import write_whole
+from telnyx_jobs.source.secret_key import new_key, read_key
 
-_KEY_BYTES = 32
 _HASH_DIGITS = 16
 _NUMBER_FIELDS = {"phone_number", "phone_numbers"}
 _CALLING_CODE = re.compile(
@@ -84,6 +79,10 @@ class Mask:
             return self._of_digits(found["bare"]) if is_number else found[0]
 
         return _FOUND.sub(masked, text)
+
+    def said(self, text: str) -> str:
+        """What the API said about a request: rather too much masked than too little."""
+        return self.text(text, None)
 
     def _json_text(self, text: str) -> str:
         """JSON text, valid or not: rather too much masked than too little."""
@@ -173,46 +172,15 @@ class _Masked:
         return self._mask.number(text)
 
 
-class MaskingClient(Client):
-    """A client whose records hold masks instead of numbers."""
-
-    def __init__(self, mask: Mask, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._mask = mask
-
-    def page(
-        self, number: int, *, job_type: str | None = None, statuses: Sequence[str] = ()
-    ) -> Page:
-        page = super().page(number, job_type=job_type, statuses=statuses)
-        page.records = [self._mask.record(record) for record in page.records]
-        return page
-
-    def job(self, job_id: str) -> Record | Rejected | None:
-        record = super().job(job_id)
-        return record and self._mask.record(record)
-
-    def _without_key(self, text: str) -> str:
-        return self._mask.text(super()._without_key(text), None)
-
-
 def read_mask(path: Path) -> Mask | None:
     """The mask whose key is in this file; None if the file does not exist."""
-    try:
-        key = bytes.fromhex(path.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise BadConfiguration(f"{path} holds no key: restore it from a backup, or delete it")
-    return Mask(key)
+    key = read_key(path)
+    return None if key is None else Mask(key)
 
 
 def new_mask(path: Path) -> Mask:
     """A mask with a new key, which is kept in this file."""
-    key = secrets.token_bytes(_KEY_BYTES)
-    write_whole(path, key.hex().encode())
-    return Mask(key)
+    return Mask(new_key(path))
 
 
 def _digits(text: str) -> str:

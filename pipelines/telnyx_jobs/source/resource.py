@@ -18,7 +18,7 @@ from dlt.extract import DltResource
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.schema import LOADED, MARKER, TABLES, Table
+from telnyx_jobs.schema import LOADED, MARKER, STORED, Table
 from telnyx_jobs.settings import DEFAULT_BASE_URL, MAX_PAGE_SIZE, Scope
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.dlt_log import without_log
@@ -80,7 +80,7 @@ def _package_records(extraction: Extraction) -> Iterator[Any]:
 
 @dlt.resource(name="records")
 def _no_records() -> Iterator[Any]:
-    for table in TABLES:
+    for table in STORED:
         yield _with_hints(table, arrow_schema(table).empty_table(), _dialect())
 
 

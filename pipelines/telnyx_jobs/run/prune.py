@@ -1,0 +1,100 @@
+"""Removing finished jobs that were created before a date, and not loading them again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from telnyx_jobs.api.models import Rejected
+from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.run.removed import Removed, delete, delete_files, note, removing
+from telnyx_jobs.schema import (
+    CHILDREN,
+    FINAL_STATUSES,
+    JOB_OBSERVATIONS,
+    JOBS,
+    RAW_SCHEMA,
+    REJECTED_RECORDS,
+    REMOVALS,
+)
+from telnyx_jobs.settings import Settings
+from telnyx_jobs.source.account import ASKED
+from telnyx_jobs.source.loaded import Loaded, Query
+from telnyx_jobs.source.removals import BEFORE, JOB, Removals, kept_removals
+from telnyx_jobs.source.state import kept_state
+
+_JOBS = f"{RAW_SCHEMA}.{JOBS.name}"
+_PRUNED = f"status in ({', '.join('?' * len(FINAL_STATUSES))}) and created_at < ?"
+
+
+def prune(settings: Settings, destination: Destination, before: datetime) -> Removed:
+    """Remove finished jobs created before this time, with all that belongs to them.
+
+    Raises TelnyxJobsError; then nothing is removed.
+    """
+    result = Removed(database=destination.name)
+
+    def change() -> None:
+        _prune(destination.query, before, result)
+        result.files += delete_files(destination.place)
+
+    with removing(settings, destination):
+        destination.remove(change)
+    return result
+
+
+def _prune(query: Query, before: datetime, result: Removed) -> None:
+    pruned = [*FINAL_STATUSES, before]
+    ((count, shown),) = query(
+        "select count(*), coalesce(sum(case when missing_since is null then 1 else 0 end), 0) "
+        f"from {_JOBS} where {_PRUNED}",
+        pruned,
+    )
+    _keep(query, before, int(shown))
+    result.jobs = result.rows[JOBS.name] = count
+    for table in (*CHILDREN, JOB_OBSERVATIONS):
+        where = f"job_id in (select id from {_JOBS} where {_PRUNED})"
+        name = f"{RAW_SCHEMA}.{table.name}"
+        ((rows,),) = query(f"select count(*) from {name} where {where}", pruned)
+        query(f"delete from {name} where {where}", pruned)
+        result.rows[table.name] = rows
+    result.rows[REJECTED_RECORDS.name] = _prune_rejected(query, before, pruned)
+    query(f"delete from {_JOBS} where {_PRUNED}", pruned)
+
+
+def _prune_rejected(query: Query, before: datetime, pruned: Sequence[object]) -> int:
+    """Delete rejected records of pruned jobs, and those that say so themselves."""
+    covered = Removals(before=before)
+    jobs = {job_id for (job_id,) in query(f"select id from {_JOBS} where {_PRUNED}", pruned)}
+    kept = {job_id for (job_id,) in query(f"select id from {_JOBS}", [])} - jobs
+    rows = query(
+        f"select record_hash, job_id, record from {RAW_SCHEMA}.{REJECTED_RECORDS.name}", []
+    )
+    doomed = [
+        record_hash
+        for record_hash, job_id, text in rows
+        if job_id in jobs
+        or (job_id not in kept and covered.covers(Rejected(job_id, "", text or "")))
+    ]
+    for record_hash in doomed:
+        delete(query, REJECTED_RECORDS, [record_hash])
+    return len(doomed)
+
+
+def _keep(query: Query, before: datetime, shown: int) -> None:
+    """Keep the date, how many jobs the API still shows beyond those loaded, and whose they are."""
+    kept, state = kept_removals(query), kept_state(query)
+    spans = state.spans.get("*", []) if state and not state.since else []
+    is_whole = len(spans) == 1 and spans[0].oldest is None
+    hidden = kept.hidden_jobs + shown if is_whole and kept.hidden_jobs is not None else None
+    query(f"delete from {RAW_SCHEMA}.{REMOVALS.name} where kind = ?", [BEFORE])
+    now = datetime.now(UTC)
+    until = max(before, kept.before or before).astimezone(UTC).isoformat()
+    note(query, _row(BEFORE, until, hidden, now))
+    newest = Loaded(query).newest_job_ids(ASKED)
+    if newest:
+        query(f"delete from {RAW_SCHEMA}.{REMOVALS.name} where kind = ?", [JOB])
+    for job_id in newest:
+        note(query, _row(JOB, job_id, None, now))
+
+
+def _row(kind: str, value: str, jobs: int | None, now: datetime) -> dict[str, object]:
+    return {"kind": kind, "value": value, "key_id": None, "jobs": jobs, "removed_at": now}

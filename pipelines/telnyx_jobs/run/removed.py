@@ -1,0 +1,94 @@
+"""What `forget` and `prune` share: the lock, one published change, and what a command reports."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.schema import RAW_SCHEMA, REMOVALS, Table
+from telnyx_jobs.settings import DUCKDB, Settings
+from telnyx_jobs.source.loaded import Query
+
+REMOVES_FROM = (DUCKDB, "postgres")
+"""Destinations where bytes that are deleted can be wiped, and where that is tested."""
+
+
+@dataclass(kw_only=True)
+class Removed:
+    """What a command removed. `rows` counts changed or deleted rows by table."""
+
+    database: str
+    jobs: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    files: list[str] = field(default_factory=list)
+    """Files beside the data that were deleted or changed."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"rows": dict(self.rows)}
+
+
+@contextmanager
+def removing(settings: Settings, destination: Destination) -> Iterator[None]:
+    """Holds the lock. Raises BadConfiguration if nothing is published."""
+    if settings.destination not in REMOVES_FROM:
+        raise BadConfiguration(
+            f"nothing can be removed from {settings.destination} by this program: only from "
+            f"{' and '.join(REMOVES_FROM)}"
+        )
+    with destination.errors():
+        if not destination.is_published():
+            with destination.reading() as reader:
+                if reader is None:
+                    raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
+        destination.prepare()
+        with destination.place.locked(settings.wait):
+            try:
+                yield
+            finally:
+                destination.discard()
+
+
+def delete_files(place: Place) -> list[str]:
+    """Delete what is kept of answers and of foreign writes; returns what that was.
+
+    Before the change is published: killed in between, pages are only read again.
+    """
+    found = [path for path in (place.pages, place.foreign_wal) if path.exists()]
+    if place.pages.exists():
+        shutil.rmtree(place.pages)
+    place.foreign_wal.unlink(missing_ok=True)
+    return [path.name for path in found]
+
+
+def note(query: Query, row: Mapping[str, Any]) -> None:
+    """Keep a row of `removals`, instead of one with the same key."""
+    table = f"{RAW_SCHEMA}.{REMOVALS.name}"
+    query(f"delete from {table} where kind = ? and value = ?", [row["kind"], row["value"]])
+    insert(query, REMOVALS, row)
+
+
+def insert(query: Query, table: Table, row: Mapping[str, Any]) -> None:
+    names = ", ".join(row)
+    marks = ", ".join("?" * len(row))
+    query(f"insert into {RAW_SCHEMA}.{table.name} ({names}) values ({marks})", [*row.values()])
+
+
+def update(query: Query, table: Table, key: Sequence[Any], values: Mapping[str, Any]) -> None:
+    assigned = ", ".join(f"{name} = ?" for name in values)
+    query(
+        f"update {RAW_SCHEMA}.{table.name} set {assigned} where {_is_key(table)}",
+        [*values.values(), *key],
+    )
+
+
+def delete(query: Query, table: Table, key: Sequence[Any]) -> None:
+    query(f"delete from {RAW_SCHEMA}.{table.name} where {_is_key(table)}", [*key])
+
+
+def _is_key(table: Table) -> str:
+    return " and ".join(f"{name} = ?" for name in table.key)
