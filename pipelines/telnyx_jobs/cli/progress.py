@@ -24,7 +24,7 @@ _SENTENCES = {
     "load": "loading {changed:,} changed jobs",
     "test": "testing the data",
     "remove": "looking for what is to be removed",
-    "vacuum": "writing the tables of {destination} anew",
+    "vacuum": "rewriting the tables of {destination}",
     "publish": "publishing {database}",
     "table": "writing {name}",
     "upload": "uploaded {done:,} of {total:,} files",

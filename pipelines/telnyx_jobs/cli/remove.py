@@ -9,6 +9,7 @@ import typer
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.output import forgot, pruned
 from telnyx_jobs.cli.progress import reporting
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 
@@ -17,6 +18,8 @@ def forget(
     phone_number_id: options.PhoneNumberIds = None,
     database: options.Database = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     wait: options.Wait = 0.0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -29,7 +32,9 @@ def forget(
     numbers, ids = phone_number or [], phone_number_id or []
     if not numbers and not ids:
         raise typer.BadParameter("give --phone-number or --phone-number-id, as often as needed")
-    settings = Settings(database, wait=wait, destination=destination)
+    settings = Settings(
+        database, wait=wait, destination=destination, dataset=dataset, views_schema=views_schema
+    )
     with reporting(new_run_id(datetime.now(UTC)), quiet=quiet) as report:
         done = run_forget(settings, destination_for(settings, report), numbers, ids)
     print(dumps(done.as_json()) if json else forgot(done))
@@ -39,6 +44,8 @@ def prune(
     before: options.Before,
     database: options.Database = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     wait: options.Wait = 0.0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -51,7 +58,9 @@ def prune(
     before = before.replace(tzinfo=before.tzinfo or UTC)
     if before > datetime.now(UTC):
         raise typer.BadParameter("--before is in the future: no job would be loaded any more")
-    settings = Settings(database, wait=wait, destination=destination)
+    settings = Settings(
+        database, wait=wait, destination=destination, dataset=dataset, views_schema=views_schema
+    )
     with reporting(new_run_id(datetime.now(UTC)), quiet=quiet) as report:
         done = run_prune(settings, destination_for(settings, report), before)
     print(dumps(done.as_json()) if json else pruned(done, before))

@@ -129,7 +129,7 @@ class Warehouse:
         self._commit()
 
     def remove(self, change: Callable[[], T]) -> T:
-        """Change and test everything in one transaction, then write the tables anew. PostgreSQL.
+        """Change and test everything in one transaction, then rewrite the tables. PostgreSQL.
 
         Until then the disk holds the old rows; it also does in the server's log and backups.
         """

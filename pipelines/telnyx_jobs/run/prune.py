@@ -43,40 +43,43 @@ def prune(settings: Settings, destination: Destination, before: datetime) -> Rem
 
 def _prune(query: Query, before: datetime, result: Removed) -> None:
     pruned = [*FINAL_STATUSES, before]
-    ((count, shown),) = query(
-        "select count(*), coalesce(sum(case when missing_since is null then 1 else 0 end), 0) "
-        f"from {_JOBS} where {_PRUNED}",
-        pruned,
-    )
-    _keep(query, before, int(shown))
-    result.jobs = result.rows[JOBS.name] = count
-    for table in (*CHILDREN, JOB_OBSERVATIONS):
-        where = f"job_id in (select id from {_JOBS} where {_PRUNED})"
+    doomed = _doomed_records(query, before, pruned)
+    shown = _ids(query, f"{_PRUNED} and missing_since is null", pruned)
+    # the API may show the rejected ones, too
+    shown |= {job_id or record_hash for record_hash, job_id in doomed}
+    _keep(query, before, len(shown))
+    for record_hash, _ in doomed:
+        delete(query, REJECTED_RECORDS, [record_hash])
+    result.rows[REJECTED_RECORDS.name] = len(doomed)
+    for table in (*CHILDREN, JOB_OBSERVATIONS, JOBS):
+        where = f"{table.columns[0].name} in (select id from {_JOBS} where {_PRUNED})"
         name = f"{RAW_SCHEMA}.{table.name}"
         ((rows,),) = query(f"select count(*) from {name} where {where}", pruned)
         query(f"delete from {name} where {where}", pruned)
         result.rows[table.name] = rows
-    result.rows[REJECTED_RECORDS.name] = _prune_rejected(query, before, pruned)
-    query(f"delete from {_JOBS} where {_PRUNED}", pruned)
+    result.jobs = result.rows[JOBS.name]
 
 
-def _prune_rejected(query: Query, before: datetime, pruned: Sequence[object]) -> int:
-    """Delete rejected records of pruned jobs, and those that say so themselves."""
+def _doomed_records(
+    query: Query, before: datetime, pruned: Sequence[object]
+) -> list[tuple[str, str | None]]:
+    """Hashes and job ids of the rejected records of pruned jobs, and of those that say so."""
     covered = Removals(before=before)
-    jobs = {job_id for (job_id,) in query(f"select id from {_JOBS} where {_PRUNED}", pruned)}
-    kept = {job_id for (job_id,) in query(f"select id from {_JOBS}", [])} - jobs
+    jobs = _ids(query, _PRUNED, pruned)
+    kept = _ids(query, "1 = 1", []) - jobs
     rows = query(
         f"select record_hash, job_id, record from {RAW_SCHEMA}.{REJECTED_RECORDS.name}", []
     )
-    doomed = [
-        record_hash
+    return [
+        (record_hash, job_id)
         for record_hash, job_id, text in rows
         if job_id in jobs
         or (job_id not in kept and covered.covers(Rejected(job_id, "", text or "")))
     ]
-    for record_hash in doomed:
-        delete(query, REJECTED_RECORDS, [record_hash])
-    return len(doomed)
+
+
+def _ids(query: Query, where: str, values: Sequence[object]) -> set[str]:
+    return {job_id for (job_id,) in query(f"select id from {_JOBS} where {where}", values)}
 
 
 def _keep(query: Query, before: datetime, shown: int) -> None:

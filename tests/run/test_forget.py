@@ -1,0 +1,301 @@
+"""Forgetting phone numbers: nothing of them stays, nothing comes back, and figures stay right."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.removals import traces_of
+from support.syncs import (
+    Jobs,
+    access,
+    api_of,
+    complaint,
+    error,
+    failure,
+    job,
+    rows,
+    run,
+    sync_once,
+    tables,
+)
+from support.syncs import (
+    numbers as operations,
+)
+from telnyx_jobs.checks.verify import verify
+from telnyx_jobs.destinations.choose import destination_for
+from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.forget import forget as run_forget
+from telnyx_jobs.settings import Settings
+
+OWN = 4711
+NUMBER, ID = "+15550004711", "id-4711"
+
+
+def account() -> Jobs:
+    """Jobs in which one number succeeds, fails, waits, is quoted, and is in broken records."""
+    detail = f"The number {NUMBER} is invalid"
+    quoting = error("10015", f"/phone_numbers/{ID}") | {"detail": detail}
+    jobs = Jobs(
+        job(n, phone_numbers=operations(n), successful_operations=operations(n)) for n in (1, 2)
+    )
+    jobs += [
+        job(
+            3,
+            phone_numbers=operations(6, OWN, 8),
+            failed_operations=[failure(6, error("1", "/x")), failure(OWN, quoting)],
+            successful_operations=operations(8),
+            parameters={"phone_numbers": [NUMBER, "id-8"], "note": "call (555) 000-4711"},
+            new_field={"about": "15550004711"},
+        ),
+        job(4, phone_numbers=[{"id": ID}], successful_operations=operations(OWN)),
+        job(5, status="pending", phone_numbers=operations(OWN), pending_operations=operations(OWN)),
+        job(6, phone_numbers=f"{NUMBER}"),
+        job(7, phone_numbers=operations(9)),
+    ]
+    return jobs
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.duckdb"
+
+
+def forget(database: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(database.parent, "forget", "--quiet", "--database", database.name, *arguments)
+
+
+def forgotten(database: Path, *numbers: str, ids: Sequence[str] = ()) -> dict[str, Any]:
+    """What the command reports as JSON, in this process."""
+    settings = Settings(database)
+    return run_forget(settings, destination_for(settings), numbers, ids).as_json()
+
+
+def differences(api: Any, database: Path) -> list[Any]:
+    settings = Settings(database, base_url=api.url, api_key=api.key, max_retries=0, page_size=1)
+    return verify(settings, destination_for(settings), nothing).differences
+
+
+def test_no_byte_of_a_number_is_left(database: Path) -> None:
+    """Afterwards no file and no stored text has the digits of the number, or its id."""
+    with api_of(account()) as api:
+        sync_once(api, database)
+        place = Place(database)
+        place.pages.mkdir()
+        (place.pages / "000000.json").write_text(NUMBER)
+        place.foreign_wal.write_text(NUMBER)
+        with place.runs.open("a") as log:
+            log.write(json.dumps({"error": f"the API refuses {NUMBER}"}) + "\n")
+        assert len(traces_of(database, "5550004711", ID)) > 5
+        mode = database.stat().st_mode
+        found = forgotten(database, NUMBER)
+
+    assert traces_of(database, "5550004711", ID) == []
+    assert (found["asked"], found["found"], found["jobs"]) == (1, 1, 3)
+    assert found["rows"] == {
+        "jobs": 1,
+        "job_phone_numbers": 3,
+        "job_operations": 3,
+        "job_operation_errors": 1,
+        "job_parameters": 1,
+        "rejected_records": 1,
+        "sync_runs": 1,
+    }
+    assert found["files"] == ["spool", "foreign-jobs.duckdb.wal", "runs.jsonl"]
+    assert database.stat().st_mode == mode
+
+
+def test_places_and_counts_stay(database: Path) -> None:
+    """A forgotten number keeps its row with a fixed word; other rows stay as they were."""
+    with api_of(account()) as api:
+        sync_once(api, database)
+        before = tables(database)
+        forgotten(database, NUMBER)
+    after = tables(database)
+
+    assert rows(
+        database,
+        "select * from telnyx_raw.job_phone_numbers where phone_number = 'forgotten' "
+        "order by job_id",
+    ) == [(f"job-0000{n}", place, None, "forgotten", None) for n, place in ((3, 1), (4, 0), (5, 0))]
+    assert rows(
+        database,
+        "select job_id, outcome, position, phone_number_id from telnyx_raw.job_operations "
+        "where phone_number = 'forgotten' order by job_id",
+    ) == [
+        ("job-00003", "failed", 1, None),
+        ("job-00004", "successful", 0, None),
+        ("job-00005", "pending", 0, None),
+    ]
+    assert rows(
+        database,
+        "select detail, source_pointer from telnyx_raw.job_operation_errors "
+        "where operation_position = 1",
+    ) == [("The number forgotten is invalid", "/phone_numbers/forgotten")]
+    assert {name: len(found) for name, found in after.items()} == {
+        name: len(found) for name, found in before.items()
+    }
+    assert after["job_observations"] == before["job_observations"]
+    for name in ("job_phone_numbers", "job_operations"):
+        assert len(set(before[name]) - set(after[name])) == 3
+
+
+def test_longer_numbers_stay(database: Path) -> None:
+    """A job that has a longer number, or a longer id, is left as it was."""
+    jobs = Jobs([job(1, parameters={"longer": f"{NUMBER}1", "id": f"{ID}1"})])
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        before = tables(database)
+        found = forgotten(database, NUMBER, ids=[ID])
+
+    assert (found["asked"], found["found"], found["jobs"]) == (2, 0, 0)
+    assert tables(database) == before
+
+
+def test_rates_stay_and_the_number_is_not_followed(database: Path) -> None:
+    """Rates keep the forgotten operations; no view lists the word as a phone number."""
+    rates = (
+        "select error_code, failed_operation_count, settled_operation_count, failure_rate "
+        "from telnyx.failure_rates_by_error_code order by all"
+    )
+    with api_of(account()) as api:
+        sync_once(api, database)
+        before = rows(database, rates)
+        forgotten(database, NUMBER)
+
+    assert rows(database, rates) == before
+    for view in ("failing_phone_numbers", "recoveries", "unaccounted_phone_numbers"):
+        assert rows(database, f"from telnyx.{view} where phone_number = 'forgotten'") == [], view
+    assert rows(
+        database,
+        "select phone_number_count from telnyx.failure_rates_by_error_code "
+        "where error_code = '10015'",
+    ) == [(0,)]
+
+
+def test_it_does_not_come_back(database: Path) -> None:
+    """Neither a sync, a full one, one by id nor the audit page loads it; nothing is rewritten."""
+    with api_of(account()) as api:
+        sync_once(api, database)
+        forgotten(database, NUMBER)
+        after = tables(database)
+        for options in ({}, {"full": True}, {"job_ids": ("job-00003",)}, {"audit_pages": 2}):
+            summary = sync_once(api, database, page_size=3, **options)
+            assert (summary.jobs_changed, summary.missing_jobs) == (0, 0)
+            assert tables(database) == after
+        assert differences(api, database) == []
+
+
+def test_a_new_job_with_it_is_loaded_without_it(database: Path) -> None:
+    """A later job that names a forgotten number is loaded with the fixed word in its place."""
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        forgotten(database, NUMBER)
+        new = [{"id": "new-id", "phone_number": NUMBER}]
+        jobs.append(job(9, phone_numbers=new, successful_operations=new))
+        jobs[4]["status"] = "completed"
+        jobs[4]["successful_operations"] = jobs[4].pop("pending_operations")
+        jobs[4]["pending_operations"] = []
+        assert sync_once(api, database).jobs_changed == 2
+        assert differences(api, database) == []
+
+    assert rows(
+        database,
+        "select distinct phone_number from telnyx_raw.job_operations "
+        "where job_id in ('job-00005', 'job-00009')",
+    ) == [("forgotten",)]
+    assert traces_of(database, "5550004711", "new-id") == []
+
+
+@pytest.mark.parametrize(("numbers", "ids"), [([NUMBER], []), ([], [ID])])
+def test_number_and_id_go_together(numbers: list[str], ids: list[str], database: Path) -> None:
+    """Forgetting a number forgets its id, and the other way round."""
+    with api_of(account()) as api:
+        sync_once(api, database)
+        forgotten(database, *numbers, ids=ids)
+
+    kinds = "select kind, count(*) from telnyx_raw.removals group by kind order by kind"
+    assert rows(database, kinds) == [("phone_number", 1), ("phone_number_id", 1)]
+    assert rows(
+        database,
+        "select count(*) from telnyx_raw.job_phone_numbers "
+        f"where phone_number_id = '{ID}' or phone_number = '{NUMBER}'",
+    ) == [(0,)]
+
+
+def test_a_masked_number_is_found_by_its_plain_form(database: Path) -> None:
+    """In a masked file the number is found through the mask's key, and stays away."""
+    with api_of(account()) as api:
+        options = ("--quiet", "--database", database.name, "--mask-phone-numbers")
+        assert run(database.parent, "sync", *options, environ=access(api)).returncode == 0
+        ((masked,),) = rows(
+            database,
+            "select phone_number from telnyx_raw.job_operations where phone_number_id = 'id-4711' "
+            "limit 1",
+        )
+        found = forgotten(database, NUMBER)
+        assert (found["found"], found["jobs"]) == (1, 3)
+        assert traces_of(database, masked, masked.rpartition("-")[2], ID) == []
+        after = tables(database)
+        done = run(database.parent, "sync", "--full", "--json", *options, environ=access(api))
+        assert done.returncode == 0, done.stderr
+
+    assert json.loads(done.stdout)["jobs_changed"] == 0
+    assert tables(database) == after
+
+
+def test_a_number_that_is_nowhere_is_kept_away(database: Path) -> None:
+    """A number that no job has is said to be not found, exits 0, and is forgotten all the same."""
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        before = tables(database)
+        done = forget(database, "--phone-number", "+15550000099")
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[0] == "Forgot 1 number or id in jobs.duckdb: 0 found"
+        assert tables(database) == before
+        jobs.append(job(9, phone_numbers=operations(99), successful_operations=operations(99)))
+        sync_once(api, database)
+
+    assert rows(
+        database, "select phone_number from telnyx_raw.job_operations where job_id = 'job-00009'"
+    ) == [("forgotten",)]
+
+
+def test_without_the_key_nothing_is_synced(database: Path) -> None:
+    """A sync, a verification and a forgetting without forget.key end with 78 and change nothing."""
+    with api_of(account()) as api:
+        sync_once(api, database)
+        forgotten(database, NUMBER)
+        before = database.read_bytes()
+        Place(database).forget_key.rename(database.parent / "kept")
+        for arguments in (["sync"], ["verify"], ["forget", "--phone-number", "+15550000001"]):
+            options = ("--quiet", "--database", database.name)
+            done = run(database.parent, *arguments, *options, environ=access(api))
+            assert done.returncode == 78
+            assert "forget.key" in complaint(done)
+        assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 2),
+        (("--phone-number", "15550004711"), 2),
+        (("--phone-number", "+1555"), 2),
+        (("--phone-number", NUMBER), 78),
+        (("--phone-number", NUMBER, "--destination", "snowflake"), 78),
+    ],
+)
+def test_what_cannot_be_forgotten(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """Wrong usage is 2; a file that does not exist, or another warehouse, is 78."""
+    done = forget(tmp_path / "jobs.duckdb", *arguments)
+
+    assert done.returncode == code, done.stderr
+    assert "5550004711" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == []
