@@ -14,7 +14,7 @@ $(PYTHON) -m pip --python $(1)/bin/python install -qq --disable-pip-version-chec
 	pip==$(PIP_VERSION)
 endef
 
-.PHONY: demo notebook notebook-ipynb test test-trials test-engines test-schedules lint lock clean
+.PHONY: demo notebook notebook-ipynb dbt-sources test test-trials test-engines test-schedules lint lock clean
 
 demo: .venv/.project
 	$(BIN)/telnyx-jobs sync --demo
@@ -28,6 +28,10 @@ telnyx_jobs.duckdb: | .venv/.project
 
 notebook-ipynb: .venv/.notebooks
 	$(BIN)/python notebooks/make_ipynb.py
+
+# dbt/models/sources.yml, from schema.py and the comments of the views
+dbt-sources: .venv/.project
+	$(BIN)/python dbt/make_sources.py
 
 test: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal

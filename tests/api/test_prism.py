@@ -23,7 +23,9 @@ from support.demo_account import ACCOUNT, NOW
 from support.npm_packages import NODE, installed
 from support.syncs import rows, sync_once, tables
 from telnyx_jobs.demo_api import serve
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.report.worklist import write_requests
+from telnyx_jobs.settings import Settings
 
 PRISM_VERSION = "5.14.2"
 START_SECONDS = 60.0
@@ -190,7 +192,8 @@ def test_each_request_of_the_worklist_is_accepted(prism: Prism, tmp_path: Path) 
     database = tmp_path / "telnyx_jobs.duckdb"
     with serve(lambda: ACCOUNT.jobs(NOW)) as api:
         sync_once(api, database)
-    write_requests(database, tmp_path / "requests", "json", StringIO(), None)
+    target = destination_for(Settings(database))
+    write_requests(target, tmp_path / "requests", "json", StringIO(), None)
     files = sorted((tmp_path / "requests").iterdir())
     headers = {"Authorization": f"Bearer {prism.key}"}
     with httpx.Client(base_url=prism.url, headers=headers, trust_env=False) as client:

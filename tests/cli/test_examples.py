@@ -13,6 +13,7 @@ PLACES = {
     "schedules": ROOT / "pipelines" / "schedules",
     "monitoring": ROOT / "pipelines" / "monitoring",
     "notebooks": ROOT / "notebooks",
+    "dbt": ROOT / "dbt",
     ".dlt": ROOT / ".dlt",
 }
 
@@ -40,7 +41,7 @@ def expected() -> dict[str, bytes]:
         str(Path(name) / path.relative_to(place)): path.read_bytes()
         for name, place in PLACES.items()
         for path in paths
-        if path.is_relative_to(place) and path.name != "make_ipynb.py"
+        if path.is_relative_to(place) and path.name not in ("make_ipynb.py", "make_sources.py")
     }
 
 

@@ -26,6 +26,7 @@ _REQUIREMENTS = {
         # for that DuckDB the extension it needs is on PyPI
         *("duckdb==1.5.5", "duckdb-extension-spatial==1.5.5"),
     ],
+    "dbt": ["dbt-core==1.11.16", "dbt-duckdb==1.10.1", "duckdb==1.5.5"],
     "sail": ["pysail==0.7.2", "pyspark-client==4.2.0", "pandas<3", "pyarrow"],
 }
 

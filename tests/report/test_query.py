@@ -16,14 +16,17 @@ import pytest
 from rich.cells import cell_len
 
 from support.syncs import command, complaint, environment, rows, run
-from telnyx_jobs.report.query import WrongQuery, query
+from telnyx_jobs.destinations.answer import WrongQuery
+from telnyx_jobs.destinations.choose import destination_for
+from telnyx_jobs.report.query import query
+from telnyx_jobs.settings import Settings
 
 ENDLESS = "select count(*) from range(1000000000) a, range(1000) b where a.range % 7 = b.range"
 
 
 def answer(database: Path, sql: str, form: str = "table", width: int | None = None) -> str:
     out = StringIO()
-    query(database, sql, form, out, width)
+    query(destination_for(Settings(database)), sql, form, out, width)
     return out.getvalue()
 
 

@@ -12,7 +12,9 @@ from jsonschema_rs import Draft202012Validator
 
 from support.demo_account import ACCOUNT, NOW
 from support.syncs import api_of, complaint, error, failure, job, numbers, rows, run, sync_once
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.report.worklist import worklist, write_requests
+from telnyx_jobs.settings import Settings
 
 Json = dict[str, Any]
 
@@ -36,14 +38,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def listed(database: Path) -> list[dict[str, str]]:
     out = StringIO()
-    worklist(database, "csv", out, None)
+    worklist(destination_for(Settings(database)), "csv", out, None)
     return list(csv.DictReader(StringIO(out.getvalue())))
 
 
 def requested(database: Path, folder: Path) -> tuple[dict[str, Json], list[Json], set[str]]:
     """Each file's content, the printed rows, and the nulls left out."""
     out = StringIO()
-    nulls = write_requests(database, folder, "json", out, None)
+    target = destination_for(Settings(database))
+    nulls = write_requests(target, folder, "json", out, None)
     files = {path.name: json.loads(path.read_text()) for path in sorted(folder.iterdir())}
     return files, json.loads(out.getvalue()), nulls
 

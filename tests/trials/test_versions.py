@@ -126,6 +126,12 @@ def test_an_earlier_database_becomes_what_a_new_one_is(
         )
         sql = f"select {names} from telnyx_raw.{table.name} order by {names}"
         assert postgres.rows(old, sql) == postgres.rows(new, sql), table.name
+    indexes = (
+        "select indexdef from pg_indexes where schemaname = 'telnyx_raw' "
+        "and indexname like '%_by_%' order by 1"
+    )
+    assert len(postgres.rows(old, indexes)) > len(LOADED)
+    assert postgres.rows(old, indexes) == postgres.rows(new, indexes)
 
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`telnyx-jobs examples`: schedules, monitoring, notebook and configuration, from the package."""
+"""`telnyx-jobs examples`: schedules, monitoring, notebook, dbt project, configuration."""
 
 import shutil
 from pathlib import Path
@@ -12,10 +12,15 @@ _FOLDERS = {
     "schedules": "pipelines/schedules",
     "monitoring": "pipelines/monitoring",
     "notebooks": "notebooks",
+    "dbt": "dbt",
     ".dlt": ".dlt",
 }
 """Each folder of examples, and where a checkout has it."""
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "__marimo__", "make_ipynb.py", "secrets.toml")
+_LEFT_OUT = shutil.ignore_patterns(
+    *("__pycache__", "__marimo__", "make_ipynb.py", "make_sources.py", "secrets.toml"),
+    # what dbt writes in a checkout
+    *("target", "logs", "*.duckdb", ".user.yml"),
+)
 
 Folder = Annotated[
     Path,
@@ -24,7 +29,7 @@ Folder = Annotated[
 
 
 def examples(to: Folder) -> None:
-    """Write schedules, alert rules, a dashboard, the notebook and a configuration to start from."""
+    """Write schedules, monitoring, notebook, dbt project and configuration to start from."""
     sources = _sources()
     present = [name for name in sources if (to / name).exists()]
     if present:

@@ -8,39 +8,54 @@ import typer
 
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.process import print_line
-from telnyx_jobs.settings import DEFAULT_DATABASE
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
+from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 
 def query(
     sql: options.Sql,
     database: options.Database = Path(DEFAULT_DATABASE),
+    destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     # a name of its own: the setting `format` is the one of exports
     row_format: options.Rows = options.RowFormat.TABLE,
 ) -> None:
-    """Run SQL on the published file, read-only: it reads nothing else and writes nothing."""
-    from telnyx_jobs.report.query import WrongQuery
+    """Run SQL on the published file or a warehouse, read-only."""
+    from telnyx_jobs.destinations.answer import WrongQuery
+    from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.query import query as run_query
 
+    settings = Settings(
+        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
+    )
     try:
-        run_query(database.absolute(), sql, row_format, sys.stdout, _terminal_width())
+        run_query(destination_for(settings), sql, row_format, sys.stdout, _terminal_width())
     except WrongQuery as wrong:
         raise typer.BadParameter(str(wrong), param_hint="SQL") from None
 
 
 def worklist(
     database: options.Database = Path(DEFAULT_DATABASE),
+    destination: options.Destination = DUCKDB,
+    dataset: options.Dataset = RAW_SCHEMA,
+    views_schema: options.ViewsSchema = VIEW_SCHEMA,
     row_format: options.Rows = options.RowFormat.TABLE,
     requests: options.Requests = None,
 ) -> None:
     """List the numbers that still fail, with code, pointer and what was sent; or write requests."""
+    from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.worklist import worklist as print_worklist
     from telnyx_jobs.report.worklist import write_requests
 
-    width = _terminal_width()
+    settings = Settings(
+        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
+    )
+    target, width = destination_for(settings), _terminal_width()
     if requests is None:
-        print_worklist(database.absolute(), row_format, sys.stdout, width)
+        print_worklist(target, row_format, sys.stdout, width)
         return
-    nulls = write_requests(database.absolute(), requests.absolute(), row_format, sys.stdout, width)
+    nulls = write_requests(target, requests.absolute(), row_format, sys.stdout, width)
     if nulls:
         names = ", ".join(sorted(nulls))
         print_line("warning", "warning", f"left out, null is not allowed there: {names}")

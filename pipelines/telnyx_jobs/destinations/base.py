@@ -1,10 +1,11 @@
 """What a sync needs from its destination."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
@@ -43,6 +44,15 @@ class Reader(Protocol):
 
     def has_view(self, name: str) -> bool:
         """Whether the view exists: an earlier version may have published without it."""
+
+    def answer(self, sql: str) -> Rows:
+        """Rows of a user's query, which may only read; a name stands for all rows of a view.
+
+        Nothing else can be asked afterwards. Raises WrongQuery.
+        """
+
+    def interrupt(self) -> None:
+        """Stop the query that another thread waits for."""
 
 
 class Destination(Protocol):
@@ -101,3 +111,14 @@ class Destination(Protocol):
 
     def errors(self) -> AbstractContextManager[None]:
         """Raises the destination's errors as TelnyxJobsError."""
+
+
+@contextmanager
+def published(destination: Destination) -> Iterator[Reader]:
+    """What is published. Raises BadConfiguration before the first sync."""
+    with destination.reading() as reader:
+        if reader is None:
+            raise BadConfiguration(
+                f"no sync has published {destination.name} yet: run telnyx-jobs sync first"
+            )
+        yield reader

@@ -60,6 +60,12 @@ class Connection:
         if client is not None and client.native_connection:
             client.close_connection()
 
+    def interrupt(self) -> None:
+        """Stop the statement that another thread waits for, where the driver can."""
+        cancel = getattr(self.client.native_connection, "cancel", None)
+        if cancel:
+            cancel()
+
     def lock(self) -> None:
         """Block other syncs into this dataset: two would mix what they stage. PostgreSQL only."""
         if self.name != "postgres":
@@ -154,7 +160,7 @@ class Connection:
             log.removeFilter(_is_no_record)
 
     def _message(self, error: BaseException) -> str:
-        reason = self._reason(error)
+        reason = self.reason(error)
         if isinstance(error, DatabaseTerminalException | DatabaseUndefinedRelation):
             return (
                 f"{self.name} refuses a statement ({reason}): check the rights of its user, and "
@@ -165,12 +171,21 @@ class Connection:
             "credentials and their rights"
         )
 
+    def is_refusal(self, error: BaseException) -> bool:
+        """Whether the warehouse was reached, and does not do what a statement wants."""
+        while hasattr(error, "dbapi_exception"):
+            error = error.dbapi_exception
+        driver: Any = getattr(self._closed_client, "dbapi", None)
+        if driver is None or isinstance(error, driver.OperationalError):
+            return False
+        return isinstance(error, driver.DatabaseError)
+
     def _is_of_warehouse(self, error: BaseException) -> bool:
         driver = getattr(self._closed_client, "dbapi", None)
         kinds = (DestinationException, getattr(driver, "Error", TryAgainLater))
         return any(isinstance(each, kinds) for each in _chain(error))
 
-    def _reason(self, error: BaseException) -> str:
+    def reason(self, error: BaseException) -> str:
         """The reason in the driver's words, on one line."""
         inner = getattr(error, "inner_exc", None) or getattr(error, "dbapi_exception", None)
         while inner is not None and hasattr(inner, "dbapi_exception"):

@@ -11,7 +11,9 @@ from typing import Any
 
 import duckdb
 
+from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.destinations.duckdb_connection import has_view, lift_memory_limit
+from telnyx_jobs.destinations.duckdb_query import answer
 from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA
 from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA
 from telnyx_jobs.version import __version__
@@ -42,6 +44,12 @@ class FileReader:
 
     def has_view(self, name: str) -> bool:
         return has_view(self.connection, name)
+
+    def answer(self, sql: str) -> Rows:
+        return answer(self.connection, sql)
+
+    def interrupt(self) -> None:
+        self.connection.interrupt()
 
 
 def failed_tests(connection: duckdb.DuckDBPyConnection, ending: str = "") -> Failed:

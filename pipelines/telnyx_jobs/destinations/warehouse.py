@@ -17,13 +17,17 @@ from typing import Any
 
 import dlt
 
+from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.destinations.base import T, synced_at
 from telnyx_jobs.destinations.connection import Connection
-from telnyx_jobs.destinations.dlt_run import PIPELINE_NAME, failures_raised, pipeline_into
+from telnyx_jobs.destinations.dlt_run import failures_raised, pipeline_into
 from telnyx_jobs.destinations.duckdb_connection import disk_errors
 from telnyx_jobs.destinations.duckdb_tables import refuse_newer
+from telnyx_jobs.destinations.indexes import create_missing_indexes
+from telnyx_jobs.destinations.ownership import refuse_other_pipelines, refuse_other_views
 from telnyx_jobs.destinations.place import Place
-from telnyx_jobs.errors import BadConfiguration, Bug
+from telnyx_jobs.destinations.warehouse_query import answer
+from telnyx_jobs.errors import Bug
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import (
     JOBS,
@@ -44,6 +48,8 @@ from telnyx_jobs.views.create import install
 from telnyx_jobs.views.dialects import create_statements, data_tests
 
 _TAKEN_OVER = 1
+_MERGE = "create_table_chain_completed_followup_jobs"
+"""dlt's method that adds the merge to a load. dlt has no setting that leaves it out."""
 _WITHOUT_TRANSACTIONS = ("clickhouse", "databricks")
 """dlt begins and ends them there without effect."""
 _JSON_FROM_TEXT = {"snowflake": "parse_json", "bigquery": "parse_json", "redshift": "json_parse"}
@@ -85,11 +91,12 @@ class Warehouse:
         self._connect()
         self._connection.lock()
         if not self._is_current():
-            self._refuse_other_pipelines()
+            refuse_other_pipelines(self._connection)
             with failures_raised():
                 self._pipeline().run(empty_tables())
+        create_missing_indexes(self._connection)
         refuse_newer(self._newest_version())
-        self._refuse_other_views()
+        refuse_other_views(self._connection)
         if self._pending():
             self.finish()
             self._commit()
@@ -185,6 +192,12 @@ class Warehouse:
     def has_view(self, name: str) -> bool:
         return self._connection.has([self._connection.named(VIEW_SCHEMA, name)])
 
+    def answer(self, sql: str) -> Rows:
+        return answer(self._connection, sql)
+
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
     @contextmanager
     def errors(self) -> Iterator[None]:
         with disk_errors(self.place.database), self._connection.errors():
@@ -211,36 +224,6 @@ class Warehouse:
         looks = [(self._connection.named(RAW_SCHEMA, table.name), table) for table in STORED]
         looks += [(self._connection.staged(table.name), table) for table in LOADED]
         return all(self._connection.has([name], table) for name, table in looks)
-
-    def _refuse_other_pipelines(self) -> None:
-        """Raises BadConfiguration if the dataset is that of another dlt pipeline."""
-        if not self._connection.has([self._connection.named(RAW_SCHEMA, "_dlt_pipeline_state")]):
-            return
-        others = self.query(
-            f"select min(pipeline_name) from {RAW_SCHEMA}._dlt_pipeline_state "
-            "where pipeline_name <> ?",
-            [PIPELINE_NAME],
-        )
-        if others[0][0] is not None:
-            raise BadConfiguration(
-                f"{self.dataset} is the dataset of the dlt pipeline {others[0][0]}: give another "
-                "--dataset"
-            )
-
-    def _refuse_other_views(self) -> None:
-        """Raises BadConfiguration if the views of another dataset would be replaced."""
-        if not self._connection.has([self._connection.named(VIEW_SCHEMA, SYNC_RUNS.name)]):
-            return
-        name = SYNC_RUNS.name
-        others = self.query(
-            f"select run_id from {VIEW_SCHEMA}.{name} "
-            f"where run_id not in (select run_id from {RAW_SCHEMA}.{name}) limit 1"
-        )
-        if others:
-            raise BadConfiguration(
-                f"the views in {self._connection.schemas[VIEW_SCHEMA]} are not those of "
-                f"{self.dataset}: give another --views-schema"
-            )
 
     def _newest_version(self) -> str | None:
         """The program that published last."""
@@ -350,7 +333,11 @@ class Warehouse:
 def _staging_only(factory: Any) -> Any:
     """A destination of dlt whose merges end in the staging dataset."""
     client = factory().client_class
-    name = "create_table_chain_completed_followup_jobs"
-    staging = type(client.__name__, (client,), {name: lambda *_: []})
+    if not hasattr(client, _MERGE):
+        raise Bug(
+            f"dlt {dlt.__version__} has another name for the merge of a package, {_MERGE} until "
+            "now, and would merge by itself: install an earlier dlt, and please report this"
+        )
+    staging = type(client.__name__, (client,), {_MERGE: lambda *_: []})
     kept = {"__module__": factory.__module__, "__qualname__": factory.__qualname__}
     return type(factory.__name__, (factory,), {"client_class": staging, **kept})

@@ -6,8 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from telnyx_jobs.destinations.base import Destination, Reader
-from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.destinations.base import Destination, Reader, published
 from telnyx_jobs.text import one_line
 
 OLD = timedelta(days=1)
@@ -192,7 +191,7 @@ _SPAN = """
     select
         cast(coalesce(sum(settled_count), 0) as bigint),
         cast(coalesce(sum(failed_count), 0) as bigint),
-        cast(sum(failed_count) as double) / nullif(sum(settled_count), 0)
+        cast(sum(failed_count) as double precision) / nullif(sum(settled_count), 0)
     from telnyx.jobs
     cross join (select max(updated_at) as newest_at from telnyx.jobs) as newest
     where
@@ -254,11 +253,7 @@ _DAYS = """
 
 def read_report(destination: Destination, now: datetime) -> Report:
     """The report on what is published. Raises BadConfiguration when there is nothing to read."""
-    with destination.reading() as reader:
-        if reader is None:
-            raise BadConfiguration(
-                f"no sync has published {destination.name} yet: run telnyx-jobs sync first"
-            )
+    with published(destination) as reader:
         return _read(reader, Path(destination.name).name, now)
 
 

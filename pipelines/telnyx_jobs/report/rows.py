@@ -6,7 +6,6 @@ CSV and JSON are written while the rows come, so that they may be many. Times ar
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import accumulate, islice
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.text import one_line
 
 TABLE_ROWS = 50
@@ -31,19 +31,6 @@ _NAME_LINE = 12
 """Where names are broken at underscores in a table that does not fit."""
 _FRAME = 3
 """Columns that a cell takes beside its text."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows as they come, in batches. `json_columns` are the places of JSON texts."""
-
-    names: Sequence[str]
-    json_columns: frozenset[int]
-    batches: Iterator[list[tuple[Any, ...]]]
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for batch in self.batches:
-            yield from batch
 
 
 def write(rows: Rows, form: str, out: TextIO, width: int | None) -> None:

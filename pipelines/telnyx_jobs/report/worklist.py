@@ -4,64 +4,74 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-import duckdb
-
-from telnyx_jobs.destinations.duckdb_connection import connect
+from telnyx_jobs.destinations.answer import Rows
+from telnyx_jobs.destinations.base import Destination, Reader, published
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.report.requests import PATHS, Unusable, request_body, without_nulls
-from telnyx_jobs.report.rows import Rows, write
+from telnyx_jobs.report.rows import write
 from telnyx_jobs.text import reason_of
 
 LARGEST_BATCH = 1_000
 """Numbers that Telnyx takes in one request."""
-_MASKED = r"\+[0-9]{1,3}-[0-9a-f]{16}"
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_KEY = "coalesce({0}.phone_number_id, {0}.phone_number)"
-_FAILING = f"""
+_MASKED = re.compile(r"\+[0-9]{1,3}-[0-9a-f]{16}")
+_LIKE_MASKED = "+%-" + "_" * 16
+"""The same for SQL's `like`, which takes some more. All numbers are masked, or none."""
+_FAILING = """
     with failing as (
-        select *, {_KEY.format("failing_phone_numbers")} as number_key
+        select *, coalesce(phone_number_id, phone_number) as number_key
         from telnyx.failing_phone_numbers
     )
 """
 _ERRORS = f"""{_FAILING}
     select
-        failing.phone_number,
-        failing.phone_number_id,
-        failing.job_type,
-        errors.error_code,
-        errors.error_pointer,
-        case
-            when not starts_with(errors.error_pointer, '/') then null
-            when starts_with(errors.error_pointer, '/phone_numbers') then null
-            when json_type(jobs.parameters, errors.error_pointer) = 'VARCHAR'
-                then json_extract_string(jobs.parameters, errors.error_pointer)
-            else cast(json_extract(jobs.parameters, errors.error_pointer) as varchar)
-        end as sent_value,
-        errors.error_title,
-        failing.consecutive_failures,
-        failing.last_failed_at,
-        failing.last_job_id
+        failing.phone_number, failing.phone_number_id, failing.job_type, errors.error_code,
+        errors.error_pointer, errors.error_title, failing.consecutive_failures,
+        failing.last_failed_at, failing.last_job_id, errors.operation_position,
+        errors.error_position
     from failing
     left join telnyx.job_operation_errors as errors
         on
             failing.last_job_id = errors.job_id
-            and failing.number_key = {_KEY.format("errors")}
-    left join telnyx_raw.jobs as jobs on failing.last_job_id = jobs.id
-    order by
-        failing.consecutive_failures desc, failing.last_failed_at desc, failing.number_key,
-        failing.job_type, errors.operation_position, errors.error_position
+            and failing.number_key = coalesce(errors.phone_number_id, errors.phone_number)
 """
-_NUMBERS = f"""{_FAILING}
-    select failing.phone_number, failing.phone_number_id, failing.job_type, failing.last_job_id,
-        jobs.parameters
-    from failing
-    left join telnyx_raw.jobs as jobs on failing.last_job_id = jobs.id
-    order by failing.job_type, failing.last_failed_at desc, failing.last_job_id, failing.number_key
+_NUMBERS = """
+    select phone_number, phone_number_id, job_type, last_job_id, last_failed_at
+    from telnyx.failing_phone_numbers
 """
+_AT_ONCE = 1_000
+"""Jobs whose parameters are read together."""
+
+
+class _Error(NamedTuple):
+    """A row of `_ERRORS`."""
+
+    phone_number: str | None
+    phone_number_id: str | None
+    job_type: str | None
+    error_code: str | None
+    error_pointer: str | None
+    error_title: str | None
+    consecutive_failures: int
+    last_failed_at: datetime | None
+    last_job_id: str
+    operation_position: int | None
+    error_position: int | None
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Where it stands in the list, the same in every database."""
+        return (
+            *(-self.consecutive_failures, _newest_first(self.last_failed_at)),
+            *(self.phone_number_id or self.phone_number or "", self.job_type or ""),
+            *(self.operation_position or 0, self.error_position or 0),
+        )
 
 
 class _Number(NamedTuple):
@@ -69,7 +79,7 @@ class _Number(NamedTuple):
     phone_number_id: str | None
     job_type: str | None
     last_job_id: str
-    parameters: str | None
+    parameters: Any
 
 
 class _Batch(NamedTuple):
@@ -80,16 +90,25 @@ class _Batch(NamedTuple):
     numbers: Sequence[_Number]
 
 
-def worklist(database: Path, form: str, out: TextIO, width: int | None) -> None:
+def worklist(destination: Destination, form: str, out: TextIO, width: int | None) -> None:
     """Print each number that still fails, a row per error. Raises BadConfiguration."""
-    with _opened(database) as connection:
-        result = connection.execute(_ERRORS)
-        names = [column[0] for column in result.description]
-        write(Rows(names, frozenset(), iter(lambda: result.fetchmany(2_000), [])), form, out, width)
+    with published(destination) as reader:
+        found = sorted((_Error(*row) for row in reader.query(_ERRORS)), key=lambda row: row.place)
+        parameters = _parameters(reader, {each.last_job_id for each in found})
+    rows: list[tuple[Any, ...]] = [
+        (
+            *each[:5],
+            _sent(parameters.get(each.last_job_id), each.error_pointer),
+            *each[5:9],
+        )
+        for each in found
+    ]
+    names = (*_Error._fields[:5], "sent_value", *_Error._fields[5:9])
+    write(Rows(names, frozenset(), iter([rows] if rows else [])), form, out, width)
 
 
 def write_requests(
-    database: Path, folder: Path, form: str, out: TextIO, width: int | None
+    destination: Destination, folder: Path, form: str, out: TextIO, width: int | None
 ) -> set[str]:
     """Write a request body per batch, and print each number with its file, or why it has none.
 
@@ -98,14 +117,15 @@ def write_requests(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadConfiguration(f"{folder} is not an empty folder: give another --requests")
-    with _opened(database) as connection:
-        masked = f"regexp_full_match(phone_number, '{_MASKED}')"
-        if connection.execute(f"from telnyx_raw.job_operations where {masked} limit 1").fetchall():
-            raise BadConfiguration(
-                f"{database} holds masked phone numbers, which cannot be asked for: "
-                "give a --database with plain numbers"
-            )
-        numbers = [_Number(*row) for row in connection.execute(_NUMBERS).fetchall()]
+    with published(destination) as reader:
+        _refuse_masked(reader, destination.name)
+        rows = reader.query(_NUMBERS)
+        parameters = _parameters(reader, {job_id for _, _, _, job_id, _ in rows})
+    rows.sort(key=lambda row: (row[2] or "", _newest_first(row[4]), row[3], row[1] or row[0] or ""))
+    numbers = [
+        _Number(number, number_id, job_type, job_id, parameters.get(job_id))
+        for number, number_id, job_type, job_id, _ in rows
+    ]
     batches, left_out, nulls = _batched(numbers)
     found: list[tuple[str | None, ...]] = [(None, reason, *n[:4]) for n, reason in left_out]
     files = {}
@@ -119,19 +139,49 @@ def write_requests(
     return nulls
 
 
-def _opened(database: Path) -> duckdb.DuckDBPyConnection:
-    if not database.exists():
-        raise BadConfiguration(f"{database} does not exist yet: run telnyx-jobs sync first")
-    connection = connect(database, read_only=True)
-    try:
-        connection.execute("describe telnyx.failing_phone_numbers")
-    except duckdb.CatalogException:
-        connection.close()
+def _refuse_masked(reader: Reader, name: str) -> None:
+    sql = "select phone_number from telnyx_raw.job_operations where phone_number like ? limit 1000"
+    if any(_MASKED.fullmatch(number) for (number,) in reader.query(sql, [_LIKE_MASKED])):
         raise BadConfiguration(
-            f"{database} is not as this version publishes it: run telnyx-jobs sync first, "
-            "or give another --database"
-        ) from None
-    return connection
+            f"{name} holds masked phone numbers, which cannot be asked for: "
+            "give a --database or --dataset with plain numbers"
+        )
+
+
+def _parameters(reader: Reader, job_ids: Collection[str]) -> dict[str, Any]:
+    """What was sent in each of these jobs; those that sent nothing are left out."""
+    found: dict[str, Any] = {}
+    listed = sorted(job_ids)
+    for first in range(0, len(listed), _AT_ONCE):
+        some = listed[first : first + _AT_ONCE]
+        rows = reader.query(
+            "select id, cast(parameters as varchar) from telnyx_raw.jobs "
+            f"where parameters is not null and id in ({', '.join('?' * len(some))})",
+            some,
+        )
+        found |= {job_id: json.loads(text) for job_id, text in rows}
+    return found
+
+
+def _sent(parameters: Any, pointer: str | None) -> str | None:
+    """The value at an error's pointer: a text as it is, other values as JSON; None if missing."""
+    if not pointer or not pointer.startswith("/") or pointer.startswith("/phone_numbers"):
+        return None
+    value = parameters
+    for part in pointer[1:].split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value if isinstance(value, str) else text
+
+
+def _newest_first(time: datetime | None) -> float:
+    return -time.timestamp() if time else inf
 
 
 def _batched(
@@ -143,9 +193,7 @@ def _batched(
     nulls: set[str] = set()
     for number in numbers:
         try:
-            settings, without = without_nulls(
-                number.job_type, json.loads(number.parameters or "null")
-            )
+            settings, without = without_nulls(number.job_type, number.parameters)
             request_body(number.job_type, settings, [_target(number)])
         except Unusable as unusable:
             left_out.append((number, str(unusable)))

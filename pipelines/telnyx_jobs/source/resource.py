@@ -18,7 +18,7 @@ from dlt.extract import DltResource
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.schema import LOADED, MARKER, STORED, Table
+from telnyx_jobs.schema import JOBS, LOADED, MARKER, STORED, Table
 from telnyx_jobs.settings import DEFAULT_BASE_URL, MAX_PAGE_SIZE, Scope
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.dlt_log import without_log
@@ -126,6 +126,10 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
     columns: dict[str, Any] = {
         column.name: {"data_type": "json"} for column in table.columns if column.type == "json"
     }
+    if dialect == "redshift":
+        # rows of a job lie on one node, in the order in which they are asked for
+        columns.setdefault(table.key[0], {})["cluster"] = True
+        columns.setdefault("created_at" if table is JOBS else table.key[0], {})["sort"] = True
     if MARKER in table.column_names and not appends:
         columns[MARKER] = {"hard_delete": True}
     hints = dlt.mark.make_hints(
