@@ -39,11 +39,14 @@ def test_status_tells_a_person_how_fresh_the_file_is(tmp_path: Path) -> None:
         summary = sync_once(api, tmp_path / NAME)
     done = run(tmp_path, "status")
 
-    file, published, open_jobs, last_run = done.stdout.splitlines()
+    file, published, open_jobs, history, last_run = done.stdout.splitlines()
     assert (done.returncode, file) == (0, str(tmp_path / NAME))
     assert summary.finished_at is not None
     assert f"published  {summary.finished_at:%Y-%m-%d %H:%M:%S} UTC" in published
     assert open_jobs == "  open jobs  1, 0 of them overdue"
+    assert summary.history_read_since is not None
+    read_since = f"{summary.history_read_since:%Y-%m-%d %H:%M:%S} UTC"
+    assert history == f"  history    each job has been read since {read_since}"
     assert last_run == f"  last run   {summary.run_id}, exit 0"
 
 
@@ -59,6 +62,7 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
         "published_at": summary.as_json()["finished_at"],
         "open_jobs": 1,
         "overdue_jobs": 0,
+        "history_read_since": summary.as_json()["history_read_since"],
         "pending_pages": 0,
         "last_run": summary.as_json() | {"exit_code": 0, "error": None},
         "private": None,
@@ -250,7 +254,8 @@ def test_verify_runs_the_data_tests(tmp_path: Path) -> None:
             )
 
         assert differences(tmp_path, api) == [
-            difference("job_phone_numbers__have_their_job", "data test", "('nobody', 1)", "")
+            difference("job_phone_numbers__have_their_job", "data test", "('nobody', 1)", ""),
+            difference("job_phone_numbers__rows_add_up", "data test", "(0, 1)", ""),
         ]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
+from support.faulty_api import Exchange, Fault, FaultyApi, good, refusal
 from support.prepared_process import PreparedProcess
 from support.syncs import (
     EPOCH,
@@ -82,13 +84,24 @@ def test_a_sync_costs_one_page_and_the_open_jobs_it_does_not_show(
     assert (second.requests, second.jobs_changed) == (1 + more, 0)
 
 
-def test_no_job_is_stale_after_many_steps(tmp_path: Path) -> None:
-    """After 200 random steps, with syncs in between, every job is stored as the API has it."""
+def refusing_filter(exchange: Exchange) -> None:
+    (refusal(422) if "filter[status]" in unquote(exchange.request.target) else good)(exchange)
+
+
+@pytest.mark.parametrize(
+    ("way", "page_sizes", "answer"),
+    [("filter", [3, 10], good), ("page", [3, 10, 20], refusing_filter), ("id", [1], good)],
+)
+def test_no_job_is_stale_after_many_steps(
+    way: str, page_sizes: Sequence[int], answer: Fault, tmp_path: Path
+) -> None:
+    """After 200 random steps, with syncs that read open jobs each way, every job is exact."""
     chance = random.Random(7)
     jobs = Jobs()
     newest = EPOCH
     database = tmp_path / "jobs.duckdb"
-    with api_of(jobs) as api:
+    # the server shows the list in place
+    with FaultyApi(jobs, otherwise=answer) as api:
         for step in range(1, 201):
             opened = [each for each in jobs if each["status"] == "in_progress"]
             if opened and chance.random() < 0.5:
@@ -102,9 +115,14 @@ def test_no_job_is_stale_after_many_steps(tmp_path: Path) -> None:
                 late = timedelta(minutes=chance.choice([0, 0, 60]))
                 created_at = text(newest - late)
                 jobs.append(job(step, created_at=created_at, updated_at=created_at) | OPEN)
+            jobs[:] = jobs.newest_first()
             if step % 20 == 0:
-                sync_once(api, database, page_size=chance.choice([3, 10, 250]))
+                sync_once(api, database, page_size=chance.choice(page_sizes))
 
+    targets = [unquote(request.target) for request in api.requests]
+    assert any("filter[status]" in each for each in targets) == (way != "id")
+    # of one by one there are few, unless every page has one job
+    assert (sum("?" not in each for each in targets) > 100) == (way == "id")
     stored = rows(
         database,
         "select id, status, strftime(updated_at, '%Y-%m-%dT%H:%M:%S.%gZ'), "

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination
+from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination, Reader
 from telnyx_jobs.destinations.place import Place
 
 
@@ -19,6 +19,8 @@ class Status:
     age_seconds: float | None
     open_jobs: int | None
     overdue_jobs: int | None
+    history_read_since: datetime | None
+    """Since when each job of the list has been read; None if that is unknown."""
     pending_pages: int | None
     """Pages that a stopped run read and the next one publishes without another request."""
     last_run: dict[str, Any] | None
@@ -35,13 +37,15 @@ class Status:
         return self.age_seconds is None or self.age_seconds > seconds
 
     def as_json(self) -> dict[str, Any]:
-        published_at = self.published_at and self.published_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return asdict(self) | {"published_at": published_at}
+        times = {"published_at": self.published_at, "history_read_since": self.history_read_since}
+        return asdict(self) | {
+            name: time and time.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for name, time in times.items()
+        }
 
 
 def read_status(destination: Destination) -> Status:
     """The state of a destination, also before its first sync."""
-    published_at: datetime | None = None
+    published_at = history_read_since = None
     age = open_jobs = overdue_jobs = None
     with destination.reading() as reader:
         if reader is not None:
@@ -49,6 +53,7 @@ def read_status(destination: Destination) -> Status:
                 "select (select max(finished_at) from telnyx.sync_runs), count(*), "
                 "coalesce(sum(case when is_overdue then 1 else 0 end), 0) from telnyx.open_jobs"
             )
+            history_read_since = _history_read_since(reader)
     if published_at is not None:
         age = (datetime.now(UTC) - published_at).total_seconds()
     state = destination.place.state
@@ -59,10 +64,23 @@ def read_status(destination: Destination) -> Status:
         age_seconds=age,
         open_jobs=open_jobs,
         overdue_jobs=overdue_jobs and int(overdue_jobs),
+        history_read_since=history_read_since,
         pending_pages=None if is_private else len(list(destination.place.pages.glob("*.json"))),
         last_run=None if is_private else _last_run(destination.place),
         private=str(state) if is_private else None,
     )
+
+
+def _history_read_since(reader: Reader) -> datetime | None:
+    """As the newest sync has noted it; earlier versions did not."""
+    noted = reader.query(
+        "select 1 from telnyx.data_dictionary "
+        "where relation like '%.sync_runs' and column_name = 'history_read_since'"
+    )
+    found = noted and reader.query(
+        "select history_read_since from telnyx.sync_runs order by started_at desc limit 1"
+    )
+    return found[0][0] if found else None
 
 
 def _last_run(place: Place) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from telnyx_jobs.text import one_line
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from telnyx_jobs.checks.preflight import Finding
     from telnyx_jobs.checks.status import Status
     from telnyx_jobs.export.tables import Exported
@@ -36,6 +38,14 @@ def synced(summary: "Summary") -> str:
             f"{counted(summary.retries, 'retry', 'retries')}), {seconds:.1f} s",
         ),
     ]
+    if summary.jobs_audited:
+        since = summary.history_read_since
+        of_all = f"; {_read_since(since)}" if since else ""
+        jobs = counted(summary.jobs_audited, "job")
+        lines += _wrapped("history", f"{jobs} read again{of_all}")
+    if summary.stale_answers:
+        stale = counted(summary.stale_answers, "answer")
+        lines += _wrapped("stale", f"{stale} older than what is stored, left out")
     if summary.unknown_job_ids:
         ids = ", ".join(map(one_line, summary.unknown_job_ids))
         lines += _wrapped("unknown", f"to the API: {ids}")
@@ -63,6 +73,10 @@ def synced(summary: "Summary") -> str:
     if len(summary.rises) > 5:
         lines.append(f"            and {len(summary.rises) - 5} more")
     return "\n".join(lines)
+
+
+def _read_since(time: "datetime") -> str:
+    return f"each job has been read since {time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def counted(count: int, name: str, names: str = "") -> str:
@@ -147,6 +161,8 @@ def standing(found: "Status") -> str:
             f"  published  {at}, {ago}",
             f"  open jobs  {found.open_jobs:,}, {found.overdue_jobs:,} of them overdue",
         ]
+    if found.history_read_since:
+        lines.append(f"  history    {_read_since(found.history_read_since)}")
     if found.pending_pages:
         pages = counted(found.pending_pages, "page")
         lines.append(f"  pending    {pages} read by a run that was stopped")

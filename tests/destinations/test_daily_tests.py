@@ -1,0 +1,51 @@
+"""When a sync tests the whole file, and when only what it has changed."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from support.syncs import Jobs, api_of, job, numbers, rows, sync_once
+from telnyx_jobs.errors import Bug
+
+DAMAGE = "update telnyx_raw.job_operations set position = 7 where job_id = 'job-00001'"
+"""A row with a wrong position, in a job that no sync changes; totals do not show it."""
+
+
+def change_file(database: Path, *statements: str) -> None:
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        for sql in statements:
+            connection.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update telnyx_raw.sync_runs set started_at = started_at - interval 1 day",
+        "update telnyx_raw.sync_runs set version = '0.1.0'",
+        "delete from telnyx_raw.job_phone_numbers where job_id = 'job-00001'",
+    ],
+    ids=["first of a day", "another version", "totals"],
+)
+def test_damage_elsewhere_is_found(statement: str, tmp_path: Path) -> None:
+    """The first sync of a UTC day or of a version tests everything, any sync the totals."""
+    database = tmp_path / "jobs.duckdb"
+    jobs = Jobs(
+        job(number, phone_numbers=numbers(number), successful_operations=numbers(number))
+        for number in (1, 2)
+    )
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        change_file(database, DAMAGE)
+        jobs[1]["status"] = "failed"
+        summary = sync_once(api, database)
+        change_file(database, statement)
+        jobs[1]["status"] = "completed"
+        with pytest.raises(Bug):
+            sync_once(api, database)
+
+    assert summary.jobs_changed == 1
+    assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00002'") == [
+        ("failed",)
+    ]
