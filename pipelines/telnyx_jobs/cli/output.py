@@ -38,14 +38,7 @@ def synced(summary: "Summary") -> str:
             f"{counted(summary.retries, 'retry', 'retries')}), {seconds:.1f} s",
         ),
     ]
-    if summary.jobs_audited:
-        since = summary.history_read_since
-        of_all = f"; {_read_since(since)}" if since else ""
-        jobs = counted(summary.jobs_audited, "job")
-        lines += _wrapped("history", f"{jobs} read again{of_all}")
-    if summary.stale_answers:
-        stale = counted(summary.stale_answers, "answer")
-        lines += _wrapped("stale", f"{stale} older than what is stored, left out")
+    lines += _reread(summary)
     if summary.unknown_job_ids:
         ids = ", ".join(map(one_line, summary.unknown_job_ids))
         lines += _wrapped("unknown", f"to the API: {ids}")
@@ -73,6 +66,20 @@ def synced(summary: "Summary") -> str:
     if len(summary.rises) > 5:
         lines.append(f"            and {len(summary.rises) - 5} more")
     return "\n".join(lines)
+
+
+def _reread(summary: "Summary") -> list[str]:
+    """What the run read again, and what it left out as older."""
+    lines: list[str] = []
+    if summary.jobs_audited:
+        since = summary.history_read_since
+        of_all = f"; {_read_since(since)}" if since else ""
+        jobs = counted(summary.jobs_audited, "job")
+        lines += _wrapped("history", f"{jobs} read again{of_all}")
+    if summary.stale_answers:
+        stale = counted(summary.stale_answers, "answer")
+        lines += _wrapped("stale", f"{stale} older than what is stored, left out")
+    return lines
 
 
 def _read_since(time: "datetime") -> str:
