@@ -56,7 +56,10 @@ OF_EACH_RUN = {
     "open_jobs": {"is_overdue", "age_seconds"},
     "job_observations": {"observed_at"},
     "rejected_records": {"observed_at"},
-    "sync_runs": {"run_id", "started_at", "finished_at", "database", "throttled_seconds"},
+    "sync_runs": {
+        *("run_id", "started_at", "finished_at", "database", "throttled_seconds"),
+        "history_read_since",
+    },
     "data_dictionary": {"data_type"},
 }
 """Columns whose values two syncs of the same jobs do not share."""
