@@ -121,6 +121,11 @@ class Connection:
             self._set_time_zone()
         return True
 
+    def vacuum(self, tables: Iterable[Table]) -> None:
+        """Rewrite tables without their dead rows. PostgreSQL's log and backups still have those."""
+        for table in tables:
+            self.execute(f"vacuum (full, analyze) {self.named(RAW_SCHEMA, table.name)}")
+
     def empty_staged(self, tables: Iterable[str]) -> None:
         with self.client.with_staging_dataset():
             self.client.truncate_tables(*tables)

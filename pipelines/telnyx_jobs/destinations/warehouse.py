@@ -136,24 +136,18 @@ class Warehouse:
         self._commit()
 
     def remove(self, change: Callable[[], T]) -> T:
-        """Change and test everything in one transaction, then rewrite the tables. PostgreSQL.
-
-        Until then the disk holds the old rows; it also does in the server's log and backups.
-        """
+        """Change and test everything in one transaction, then rewrite the tables. PostgreSQL."""
         self.open()
         if not self._views_stand():
             self._create_views()
         self._transaction = self._connection.client.begin_transaction()
         self._transaction.__enter__()
         result = change()
-        failed = self.failed_tests()
-        if failed:
+        if failed := self.failed_tests():
             raise Bug(f"the rest fails its tests ({', '.join(failed)}): please report this")
         self._commit()
         self._report("vacuum", destination=self.warehouse)
-        for table in STORED:
-            name = self._connection.named(RAW_SCHEMA, table.name)
-            self._connection.execute(f"vacuum (full, analyze) {name}")
+        self._connection.vacuum(STORED)
         return result
 
     def discard(self) -> None:
