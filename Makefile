@@ -36,7 +36,8 @@ dbt-sources: .venv/.project
 test: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-# kills, faults, readers and random histories, many of each: six minutes
+# kills, faults, readers, random histories, fuzzed records, strange environments:
+# seven minutes
 test-trials: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal tests/trials
 

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from support.syncs import Jobs, Json, access, api_of, job, numbers, run, sync_once
+from support.syncs import Jobs, Json, access, api_of, job, numbers, publish, run, sync_once
 from telnyx_jobs.demo_api import FakeApi
 
 NAME = "telnyx_jobs.duckdb"
@@ -73,7 +73,7 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
 def test_status_fails_when_the_file_is_too_old(max_age: str, code: int, tmp_path: Path) -> None:
     """`--max-age` ends with 1 for an older file, and with 2 if it is not a duration."""
     with api_of([]) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, [], tmp_path / NAME)
 
     assert run(tmp_path, "status", "--max-age", max_age).returncode == code
 
@@ -109,7 +109,7 @@ def test_verify_agrees_with_a_file_just_synced(tmp_path: Path) -> None:
     jobs = account()
     jobs.append(job(9, status=7))
     with api_of(jobs) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, jobs, tmp_path / NAME)
         done = run(tmp_path, "verify", "--quiet", environ=access(api))
 
     assert (done.returncode, done.stdout) == (0, f"{NAME} agrees with the API\n")
@@ -172,7 +172,7 @@ def test_verify_names_what_differs(
     """What the API answers differently since the sync ends with 1, with a row for each field."""
     jobs = account()
     with api_of(jobs) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, jobs, tmp_path / NAME)
         change(jobs)
 
         assert differences(tmp_path, api) == expected
@@ -185,7 +185,7 @@ def test_verify_knows_what_changed_since_the_sync(
     """A job that was open, or that Telnyx updated or created since, is not a difference."""
     jobs = account()
     with api_of(jobs) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, jobs, tmp_path / NAME)
         change(jobs)
         done = run(tmp_path, "verify", "--quiet", environ=access(api))
 
@@ -212,8 +212,9 @@ def test_verify_looks_at_the_same_jobs_again(tmp_path: Path) -> None:
 
 def test_a_sync_in_the_future_is_a_fault(tmp_path: Path) -> None:
     """`status` and `check` report a file that a clock a year ahead has dated."""
-    with api_of(account()) as api:
-        sync_once(api, tmp_path / NAME)
+    jobs = account()
+    with api_of(jobs) as api:
+        publish(api, jobs, tmp_path / NAME)
         (tmp_path / NAME).chmod(0o600)
         with duckdb.connect(str(tmp_path / NAME)) as connection:
             connection.execute(
@@ -231,7 +232,7 @@ def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:
     """Without `--json` the differences are a table, and the exit code is 1."""
     jobs = account()
     with api_of(jobs) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, jobs, tmp_path / NAME)
         _swap_for_another(jobs)
         done = run(tmp_path, "verify", "--quiet", environ=access(api))
 
@@ -245,8 +246,9 @@ def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:
 def test_verify_runs_the_data_tests(tmp_path: Path) -> None:
     """A row that breaks a data test is exit 1, with the test's name and the row."""
     database = tmp_path / NAME
-    with api_of(account()) as api:
-        sync_once(api, database)
+    jobs = account()
+    with api_of(jobs) as api:
+        publish(api, jobs, database)
         database.chmod(0o600)
         with duckdb.connect(str(database)) as connection:
             connection.execute(
@@ -295,7 +297,7 @@ def test_a_dry_run_foresees_the_requests_of_the_sync(
     asked = [flag for name in options for flag in flags[name]]
     with api_of(jobs) as api:
         if is_synced:
-            sync_once(api, database)
+            publish(api, jobs, database)
         change(jobs)
         before = {path: path.stat() for path in tmp_path.rglob("*")}
         done = run(tmp_path, "sync", "--dry-run", "--json", "--quiet", *asked, environ=access(api))

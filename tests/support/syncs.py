@@ -1,14 +1,19 @@
 """What many tests need: jobs, syncs of them in this process or another, and rows of the file."""
 
+import atexit
 import ctypes
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +112,26 @@ def sync_once(
     summary = new_summary(settings.scope.mode, str(database))
     sync(settings, destination_for(settings), summary, nothing)
     return summary
+
+
+def publish(api: Any, jobs: Sequence[Json], database: Path) -> None:
+    """A file that a sync of these jobs has published, with its state folder.
+
+    If a test before has published the same jobs, it is a copy of that test's file.
+    """
+    content = json.dumps(jobs, sort_keys=True).encode()
+    kept = _published_files() / hashlib.sha256(content).hexdigest()
+    if not kept.exists():
+        kept.mkdir()
+        sync_once(api, kept / database.name)
+    shutil.copytree(kept, database.parent, dirs_exist_ok=True)
+
+
+@cache
+def _published_files() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="published-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:

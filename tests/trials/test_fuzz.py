@@ -1,6 +1,6 @@
 """Any JSON text, and any other text: nothing crashes and nothing is lost.
 
-`FUZZ_EXAMPLES=100000 pytest tests/test_fuzz.py` looks further, at other examples each time.
+`FUZZ_EXAMPLES=100000 pytest tests/trials/test_fuzz.py` looks further, at other examples each time.
 """
 
 import json
