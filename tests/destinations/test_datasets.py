@@ -15,7 +15,7 @@ from support.warehouse_syncs import CREDENTIALS, sync_to
 from telnyx_jobs import telnyx_jobs
 from telnyx_jobs.demo_api import serve
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.schema import TABLES
+from telnyx_jobs.schema import STORED
 from telnyx_jobs.views.files import view_texts
 
 NORTH = {"dataset": "north_raw", "views_schema": "north"}
@@ -107,7 +107,7 @@ def test_the_dictionary_is_that_of_its_own_schemas(
         account: postgres.rows(database, sql.format(account)) for account in ("north", "south")
     }
     views = {f"south.{view}" for view in view_texts()}
-    tables = {f"south_raw.{table.name}" for table in TABLES}
+    tables = {f"south_raw.{table.name}" for table in STORED}
     assert {relation for (relation,) in listed["south"]} == views | tables
     assert len(listed["north"]) == len(listed["south"])
 

@@ -11,6 +11,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseUndefinedRelation
 
+from telnyx_jobs.destinations.answer import WrongQuery
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.source.sql import qualified, query_of
@@ -146,7 +147,7 @@ class Connection:
         log.addFilter(_is_no_record)
         try:
             yield
-        except TelnyxJobsError:
+        except (TelnyxJobsError, WrongQuery):
             raise
         except ImportError as error:
             extra = f"pip install 'telnyx-jobs[{self.name}]'"
