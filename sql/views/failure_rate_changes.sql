@@ -12,22 +12,29 @@ jobs as (
 ),
 
 -- The file's own present, not the clock's: a file that nobody synced for a month still shows the
--- last days it knows. Its days have 24 hours; by the calendar of a session's time zone some
--- have 23.
+-- last days it knows. Ages are differences, in microseconds: a day subtracted has 23 hours or 25
+-- where the session's time zone changes its clocks.
 newest as (
     select max(updated_at) as updated_at
     from jobs
 ),
 
-windows as (
+aged as (
     select
         jobs.job_id,
         jobs.settled_count,
-        case when jobs.updated_at > newest.updated_at - interval '168' hour then 1 else 0 end
-            as is_recent
+        date_diff('microsecond', jobs.updated_at, newest.updated_at) as age
     from jobs
     cross join newest
-    where jobs.updated_at > newest.updated_at - interval '840' hour
+),
+
+windows as (
+    select
+        job_id,
+        settled_count,
+        case when age < cast(7 as bigint) * 86400000000 then 1 else 0 end as is_recent
+    from aged
+    where age < cast(35 as bigint) * 86400000000
 ),
 
 settled as (

@@ -77,8 +77,10 @@ final as (
             and failures.error_pointer_pattern
             is not distinct from ranked_titles.error_pointer_pattern
             and ranked_titles.title_rank = 1
-    -- seven times 24 hours: by the calendar of a session's time zone some days have 23
-    where failures.first_failed_at > newest.updated_at - interval '168' hour
+    -- a difference, as a day subtracted has 23 hours or 25 where the session's clocks change
+    where
+        date_diff('microsecond', failures.first_failed_at, newest.updated_at)
+        < cast(7 as bigint) * 86400000000
 )
 
 select * from final;
