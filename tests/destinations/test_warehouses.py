@@ -181,7 +181,7 @@ def test_requests_and_counts_are_those_of_the_file(
     synced: tuple[Path, str, list[list[Summary]]],
 ) -> None:
     """Each sync has as many requests, written rows and new failures as the file's."""
-    own = {"run_id", "started_at", "finished_at", "database", "throttled_seconds"}
+    own = OF_EACH_RUN["sync_runs"]
     for summaries in synced[2]:
         file, warehouse = (
             {k: v for k, v in s.as_json().items() if k not in own} for s in summaries
