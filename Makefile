@@ -41,7 +41,7 @@ test: .venv/.dev
 test-trials: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal tests/trials
 
-# what users read exports with: Spark, which takes a minute to start, and buckets
+# what users read with: Spark, which takes a minute to start, buckets, marimo and Jupyter
 test-engines: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/engines
 

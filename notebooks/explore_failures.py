@@ -1,10 +1,14 @@
-"""What fails at Telnyx, where, since when, and which numbers are still to be mended.
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
+"""What fails at Telnyx, where, since when, for whom, and which numbers are still to be fixed.
 
     make notebook                                    # in the browser, on the demo file
     marimo edit notebooks/explore_failures.py -- --database telnyx_jobs.duckdb
 
 The database: the argument, else TELNYX_JOBS_DATABASE, else telnyx_jobs.duckdb in this folder.
-explore_failures.ipynb is this file for Jupyter, made by `make notebook-ipynb`: edit this one.
+explore_failures.ipynb is this file for Jupyter, written by `make notebook-ipynb`: edit this one.
 """
 
 import marimo
@@ -21,7 +25,18 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    CHART_WIDTH = 740
+    # vega's words for the width of a phone, which has no room for long labels
+    ON_PHONE = "containerSize()[0] < 520"
+    # a week or a day on which everything failed leaves room for the others
+    RATE = alt.Y(
+        "failure_rate:Q",
+        title="failure rate (square-root axis)",
+        scale=alt.Scale(type="sqrt"),
+        axis=alt.Axis(format="%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1]),
+    )
+    END_OF_LABEL = (
+        f"{ON_PHONE} && length(datum.label) > 16 ? '…' + slice(datum.label, -15) : datum.label"
+    )
     # a longer table shows its first ten and last ten rows in Jupyter
     pd.set_option("display.min_rows", 20)
 
@@ -31,17 +46,16 @@ def _():
     mo.md(r"""
     # What fails at Telnyx
 
-    From the file that `telnyx-jobs sync` publishes: how often operations fail, with which error at
-    which field, how a single job went, and which numbers are still to be mended. A rate is failed
-    operations over settled ones (successful or failed); pending ones count nowhere. Times and days
-    are UTC; the time of an operation is that of its job's last change.
+    From the file that `telnyx-jobs sync` publishes. A rate is failed operations divided by settled
+    ones (successful or failed); pending ones count nowhere. Times, days and weeks are UTC; an
+    operation has the time of its job's last change.
     """)
     return
 
 
 @app.function
 def place_of_database() -> Path:
-    """The argument, else the environment, else the default. Jupyter passes no arguments."""
+    """Return the argument, else the environment, else the default. Jupyter has no arguments."""
     in_marimo = mo.app_meta().mode in ("edit", "run", "script")
     argument = mo.cli_args().get("database") if in_marimo else None
     return Path(str(argument or os.environ.get("TELNYX_JOBS_DATABASE") or "telnyx_jobs.duckdb"))
@@ -49,25 +63,25 @@ def place_of_database() -> Path:
 
 @app.function
 def give_up(sentence: str) -> None:
-    """Ends here with a sentence instead of a traceback, in marimo, in Jupyter and as a script."""
+    """Stop with a sentence instead of a traceback, in marimo, in Jupyter and as a script."""
     mo.stop(mo.running_in_notebook(), mo.callout(mo.md(sentence), kind="warn"))
     raise SystemExit(sentence)
 
 
 @app.function
 def read(database: Path, **queries: str) -> dict[str, pd.DataFrame]:
-    """The result of each query, all of the same version of the file, which is closed again."""
+    """Return the result of each query on one version of the file, and close the file."""
     if not database.is_file():
         give_up(
-            f"There is no file `{database}` yet. Make it with `telnyx-jobs sync`, or with made-up "
-            "data by `telnyx-jobs sync --demo`; or name another in `TELNYX_JOBS_DATABASE`."
+            f"The file `{database}` does not exist yet. Create it with `telnyx-jobs sync`, or with "
+            "demo data by `telnyx-jobs sync --demo`, or name another in `TELNYX_JOBS_DATABASE`."
         )
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             return {name: connection.sql(query).df() for name, query in queries.items()}
-    except (duckdb.CatalogException, duckdb.IOException) as mistake:
-        reason = str(mistake).splitlines()[0]
+    except (duckdb.CatalogException, duckdb.IOException) as error:
+        reason = str(error).splitlines()[0]
         give_up(f"`{database}` is not a file that `telnyx-jobs sync` published. {reason}")
         raise
 
@@ -124,6 +138,29 @@ def _():
             from telnyx.failing_phone_numbers
             order by consecutive_failures desc, last_failed_at desc, phone_number, phone_number_id
         """,
+        parameters="""
+            select job_id, pointer, coalesce(nullif(value, ''), '(empty)') as value
+            from telnyx.job_parameters
+        """,
+        # one row per run of failures and code of its first failure
+        recoveries="""
+            select distinct
+                coalesce(recoveries.phone_number_id, recoveries.phone_number) as phone_number_key,
+                recoveries.first_job_id,
+                coalesce(recoveries.job_type, '(no type)') as job_type,
+                cast(recoveries.first_failed_at at time zone 'UTC' as date) as day,
+                coalesce(failures.error_code, '(no code)') as error_code,
+                recoveries.failed_attempts,
+                recoveries.recovered_job_id is not null as is_recovered,
+                recoveries.hours_to_recovery
+            from telnyx.recoveries as recoveries
+            inner join telnyx.failures as failures
+                on
+                    recoveries.first_job_id = failures.job_id
+                    and coalesce(recoveries.phone_number_id, recoveries.phone_number)
+                    = coalesce(failures.phone_number_id, failures.phone_number)
+            order by all
+        """,
         # the one raw table: what each sync saw of a job is kept nowhere else
         observations="""
             select
@@ -140,6 +177,7 @@ def _():
     )
     jobs, failures, titles = frames["jobs"], frames["failures"], frames["titles"]
     failing_phone_numbers, observations = frames["failing_phone_numbers"], frames["observations"]
+    parameters, recoveries = frames["parameters"], frames["recoveries"]
 
     if jobs["day"].isna().all():
         give_up(f"`{database}` holds no job yet: `telnyx-jobs sync` fills it.")
@@ -149,19 +187,10 @@ def _():
         failures,
         jobs,
         observations,
+        parameters,
+        recoveries,
         titles,
     )
-
-
-@app.cell
-def _():
-    mo.md(r"""
-    ## Filters
-
-    Everything below follows them. In Jupyter give each a `value=` here, and run the cells below
-    again.
-    """)
-    return
 
 
 @app.cell
@@ -188,7 +217,7 @@ def _(jobs, titles):
         [
             mo.hstack([job_type, error_code], widths="equal"),
             period,
-            mo.md("None chosen means all."),
+            mo.md("Everything below follows these filters. None chosen means all."),
         ]
     )
     return error_code, job_type, period
@@ -201,7 +230,7 @@ def chosen(
     job_types: list[str],
     period: tuple[object, object],
 ) -> pd.DataFrame:
-    """The rows of these job types (all when none is named) whose day lies in the period."""
+    """Return the rows of these job types (all if none is named) with a day in the period."""
     of_type = frame["job_type"].isin(job_types) if job_types else True
     return frame[days.between(*map(pd.Timestamp, period)) & of_type]
 
@@ -214,6 +243,7 @@ def _(
     job_type,
     jobs,
     period,
+    recoveries,
     titles,
 ):
     codes = error_code.value or list(titles["error_code"])
@@ -222,12 +252,80 @@ def _(
     chosen_failures = chosen(failures, failures["day"], job_type.value, period.value)
     chosen_failures = chosen_failures[chosen_failures["error_code"].isin(codes)]
 
+    chosen_recoveries = chosen(recoveries, recoveries["day"], job_type.value, period.value)
+    chosen_recoveries = chosen_recoveries[chosen_recoveries["error_code"].isin(codes)]
+
     last_days = failing_phone_numbers["last_failed_at"].dt.tz_localize(None).dt.normalize()
     worklist = chosen(failing_phone_numbers, last_days, job_type.value, period.value)
     worklist = worklist[
         [not set(codes).isdisjoint(found.split(", ")) for found in worklist["error_codes"]]
     ].reset_index(drop=True)
-    return chosen_failures, chosen_jobs, worklist
+    return chosen_failures, chosen_jobs, chosen_recoveries, worklist
+
+
+@app.function
+def rates(jobs: pd.DataFrame, failures: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return settled and failed operations and their quotient, a row per value of `by`."""
+    counted = (
+        jobs[jobs["settled_count"] > 0]
+        .groupby(by, as_index=False)
+        .agg(settled_operation_count=("settled_count", "sum"))
+        .merge(
+            failures.drop_duplicates([*by, "job_id", "position"])
+            .groupby(by, as_index=False)
+            .agg(failed_operation_count=("position", "size")),
+            on=by,
+            how="left",
+        )
+        .fillna({"failed_operation_count": 0})
+        .astype({"failed_operation_count": "int64"})
+    )
+    counted["failure_rate"] = counted["failed_operation_count"] / counted["settled_operation_count"]
+    return counted
+
+
+@app.function
+def with_week(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with a column `week`: the Monday of each day."""
+    return frame.assign(week=frame["day"] - pd.to_timedelta(frame["day"].dt.day_of_week, unit="D"))
+
+
+@app.cell
+def _(chosen_failures, chosen_jobs):
+    # one row per week and job type on which anything settled
+    weekly = rates(with_week(chosen_jobs), with_week(chosen_failures), ["week", "job_type"])
+    return (weekly,)
+
+
+@app.cell
+def _(weekly):
+    weekly_chart = (
+        alt.Chart(weekly.assign(week=weekly["week"].dt.tz_localize("UTC")))
+        .mark_line(point=alt.OverlayMarkDef(size=45))
+        .encode(
+            x=alt.X(
+                "utcyearmonthdate(week):T",
+                title="week, from its Monday on",
+                axis=alt.Axis(format="%d %b", labelOverlap="greedy", grid=False),
+            ),
+            y=RATE,
+            color=alt.Color(
+                "job_type:N",
+                title=None,
+                legend=alt.Legend(orient="top", columns=alt.ExprRef(f"{ON_PHONE} ? 1 : 3")),
+            ),
+            tooltip=[
+                alt.Tooltip("utcyearmonthdate(week):T", title="week"),
+                alt.Tooltip("job_type:N", title="job type"),
+                alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
+                alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
+                alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
+            ],
+        )
+        .properties(width="container", height=260, title="Failure rate per week")
+    )
+    weekly_chart if len(weekly) else mo.md("*Nothing settled in this selection.*")
+    return
 
 
 @app.cell
@@ -252,10 +350,11 @@ def _(chosen_failures, chosen_jobs, database, failures, jobs, worklist):
 @app.cell
 def _():
     mo.md(r"""
-    ## How often, and does it get better?
+    ## On which days?
 
-    Above, of the operations that settled on a day, the share that failed; the larger the point, the
-    more settled. Below, how many failed.
+    The share of the operations settled on a day that failed. The larger the point, the more
+    settled. The axis is a square root, so that a day on which everything failed leaves room for
+    the others.
     """)
     return
 
@@ -263,55 +362,37 @@ def _():
 @app.cell
 def _(chosen_failures, chosen_jobs):
     # one row per day and job type on which anything settled
-    _by = ["day", "job_type"]
-    trend = (
-        chosen_jobs[chosen_jobs["settled_count"] > 0]
-        .groupby(_by, as_index=False)
-        .agg(settled_operation_count=("settled_count", "sum"))
-        .merge(
-            chosen_failures.drop_duplicates(["job_id", "position"])
-            .groupby(_by, as_index=False)
-            .agg(failed_operation_count=("position", "size")),
-            on=_by,
-            how="left",
-        )
-        .fillna({"failed_operation_count": 0})
-        .astype({"failed_operation_count": "int64"})
-    )
-    trend["failure_rate"] = trend["failed_operation_count"] / trend["settled_operation_count"]
+    trend = rates(chosen_jobs, chosen_failures, ["day", "job_type"])
     return (trend,)
 
 
 @app.cell
 def _(trend):
-    _base = alt.Chart(trend.assign(day=trend["day"].dt.tz_localize("UTC"))).encode(
-        x=alt.X("utcyearmonthdate(day):T", title=None, axis=alt.Axis(format="%d %b")),
-        color=alt.Color("job_type:N", title=None, legend=alt.Legend(orient="top")),
-        tooltip=[
-            alt.Tooltip("utcyearmonthdate(day):T", title="day"),
-            alt.Tooltip("job_type:N", title="job type"),
-            alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
-            alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
-            alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
-        ],
-    )
-    # the square root leaves room for the usual rates below a day on which all failed
-    _rate = alt.Y(
-        "failure_rate:Q",
-        title="failure rate",
-        scale=alt.Scale(type="sqrt"),
-        axis=alt.Axis(format="%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1]),
-    )
-    trend_chart = alt.vconcat(
-        (
-            _base.mark_line(opacity=0.35, strokeWidth=1).encode(y=_rate)
-            + _base.mark_circle(opacity=0.8).encode(
-                y=_rate, size=alt.Size("settled_operation_count:Q", legend=None)
-            )
-        ).properties(width=CHART_WIDTH, height=220),
-        _base.mark_bar()
-        .encode(y=alt.Y("failed_operation_count:Q", title="failed operations"))
-        .properties(width=CHART_WIDTH, height=110),
+    trend_chart = (
+        alt.Chart(trend.assign(day=trend["day"].dt.tz_localize("UTC")))
+        .mark_circle(opacity=0.75)
+        .encode(
+            x=alt.X(
+                "utcyearmonthdate(day):T",
+                title=None,
+                axis=alt.Axis(format="%d %b", labelOverlap="greedy", grid=False),
+            ),
+            y=RATE,
+            size=alt.Size("settled_operation_count:Q", legend=None),
+            color=alt.Color(
+                "job_type:N",
+                title=None,
+                legend=alt.Legend(orient="top", columns=alt.ExprRef(f"{ON_PHONE} ? 1 : 3")),
+            ),
+            tooltip=[
+                alt.Tooltip("utcyearmonthdate(day):T", title="day"),
+                alt.Tooltip("job_type:N", title="job type"),
+                alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
+                alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
+                alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
+            ],
+        )
+        .properties(width="container", height=260)
     )
     trend_chart if len(trend) else mo.md("*Nothing settled in this selection.*")
     return
@@ -322,8 +403,9 @@ def _():
     mo.md(r"""
     ## Which error, at which field?
 
-    Failed operations by error code and pointer, the most frequent at the top left. An operation
-    with two errors counts in both cells. `*` in a pointer stands for any place in an array.
+    Failed operations by error code and pointer, the most frequent at the top left; the table below
+    has them all. An operation with two errors counts in both cells. `*` in a pointer stands for any
+    place in an array.
     """)
     return
 
@@ -346,15 +428,11 @@ def _(chosen_failures, titles):
 
 @app.cell
 def _(heat):
-    # as many as are readable; the table below has them all
-    _most = {
-        column: heat.groupby(column)["failed_operation_count"].sum().nlargest(32).index
-        for column in ("error_code", "error_pointer_pattern")
-    }
-    _shown = heat[
-        heat["error_code"].isin(_most["error_code"])
-        & heat["error_pointer_pattern"].isin(_most["error_pointer_pattern"])
-    ]
+    # as many as a phone has room for
+    _shown = heat
+    for _column in ("error_code", "error_pointer_pattern"):
+        _most = _shown.groupby(_column)["failed_operation_count"].sum().nlargest(12).index
+        _shown = _shown[_shown[_column].isin(_most)]
     _labels = [f"{n}" if n < 1000 else f"{n / 1000:.0f}k" for n in _shown["failed_operation_count"]]
     _cells = alt.Chart(_shown.assign(label=_labels)).encode(
         x=alt.X(
@@ -366,7 +444,7 @@ def _(heat):
             "error_pointer_pattern:N",
             title=None,
             sort=alt.EncodingSortField("failed_operation_count", op="sum", order="descending"),
-            axis=alt.Axis(labelLimit=300),
+            axis=alt.Axis(labelLimit=270, labelExpr=END_OF_LABEL),
         ),
         tooltip=[
             alt.Tooltip("error_code:N", title="code"),
@@ -385,7 +463,7 @@ def _(heat):
                 legend=None,
             )
         )
-        + _cells.mark_text(fontSize=8.5).encode(
+        + _cells.mark_text(fontSize=9).encode(
             text=alt.Text("label:N"),
             color=alt.condition(
                 alt.datum.failed_operation_count > 0.5 * heat["failed_operation_count"].max(),
@@ -393,7 +471,7 @@ def _(heat):
                 alt.value("black"),
             ),
         )
-    ).properties(width=alt.Step(17), height=alt.Step(17))
+    ).properties(width="container", height=alt.Step(22))
     heat_chart if len(heat) else mo.md("*Nothing failed in this selection.*")
     return
 
@@ -407,9 +485,183 @@ def _(heat):
 @app.cell
 def _():
     mo.md(r"""
+    ## What was sent?
+
+    The failure rate of the jobs that were sent with each value of one parameter, such as a
+    customer reference. The values that fail most come first.
+    """)
+    return
+
+
+@app.cell
+def _(parameters):
+    # what differs between jobs, and not in each of them
+    _values = parameters.groupby("pointer")["value"].agg(["nunique", "size"])
+    _pointers = sorted(_values[(_values["nunique"] > 1) & (_values["size"] > 2)].index)
+    pointer = mo.ui.dropdown(
+        options=_pointers,
+        value=next(
+            (p for p in _pointers if p == "/customer_reference"), next(iter(_pointers), None)
+        ),
+        label="Parameter",
+        full_width=True,
+    )
+    pointer
+    return (pointer,)
+
+
+@app.cell
+def _(chosen_failures, chosen_jobs, parameters, pointer):
+    # one row per value of the chosen parameter
+    _sent = parameters[parameters["pointer"] == pointer.value][["job_id", "value"]]
+    by_value = rates(
+        chosen_jobs.merge(_sent, on="job_id"), chosen_failures.merge(_sent, on="job_id"), ["value"]
+    )
+    by_value = by_value.sort_values(["failure_rate", "value"], ascending=[False, True])
+    by_value = by_value.reset_index(drop=True)
+    return (by_value,)
+
+
+@app.cell
+def _(by_value, pointer):
+    _bars = alt.Chart(by_value.head(20)).encode(
+        x=alt.X(
+            "failure_rate:Q",
+            title="failure rate",
+            # room for the text beyond the longest bar, which no rate reaches
+            axis=alt.Axis(
+                format="~%",
+                tickCount=6,
+                grid=False,
+                labelExpr="datum.value > 1 ? '' : datum.label",
+            ),
+            scale=alt.Scale(domain=[0, 1.5 * (by_value["failure_rate"].max() or 1)], nice=False),
+        ),
+        y=alt.Y(
+            "value:N",
+            title=None,
+            sort=None,
+            axis=alt.Axis(labelLimit=270, labelExpr=END_OF_LABEL),
+        ),
+        tooltip=[
+            alt.Tooltip("value:N", title=pointer.value or ""),
+            alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
+            alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
+            alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
+        ],
+    )
+    parameter_chart = alt.layer(
+        _bars.mark_bar(),
+        _bars.transform_calculate(
+            counts="format(datum.failed_operation_count, ',') + ' of '"
+            " + format(datum.settled_operation_count, ',')"
+        )
+        .mark_text(align="left", dx=4, color="#808080")
+        .encode(text="counts:N"),
+    ).properties(width="container", height=alt.Step(22))
+    parameter_chart if len(by_value) else mo.md("*No job of this selection has parameters.*")
+    return
+
+
+@app.cell
+def _():
+    mo.md(r"""
+    ## Is a retry worth it?
+
+    Of the runs of failures that began with an error code, how many were retried, and how many of
+    these recovered. A run is one phone number in one type of job, up to its next success.
+    """)
+    return
+
+
+@app.cell
+def _(chosen_recoveries, titles):
+    # one row per error code that a run began with, the most often retried first
+    _runs = chosen_recoveries.assign(
+        is_retried=(chosen_recoveries["failed_attempts"] > 1) | chosen_recoveries["is_recovered"],
+        # of the recovered alone
+        attempts=chosen_recoveries["failed_attempts"].where(chosen_recoveries["is_recovered"]),
+    )
+    recovery = (
+        _runs.groupby("error_code", as_index=False)
+        .agg(
+            failing_count=("is_retried", "size"),
+            retried_count=("is_retried", "sum"),
+            recovered_count=("is_recovered", "sum"),
+            median_attempts=("attempts", "median"),
+            median_hours=("hours_to_recovery", "median"),
+        )
+        .merge(titles, on="error_code", how="left")
+        .sort_values(["retried_count", "error_code"], ascending=[False, True])
+        .reset_index(drop=True)
+    )
+    recovery["recovery_rate"] = recovery["recovered_count"] / recovery["retried_count"].where(
+        recovery["retried_count"] > 0
+    )
+    return (recovery,)
+
+
+@app.cell
+def _(recovery):
+    _retried = recovery[recovery["retried_count"] > 0].head(15)
+    recovery_chart = (
+        alt.Chart(
+            _retried.assign(
+                label=_retried["error_code"] + "  " + _retried["error_title"].fillna(""),
+                recovered=_retried["recovered_count"],
+                failing=_retried["retried_count"] - _retried["recovered_count"],
+            ).melt(
+                [*recovery.columns, "label"],
+                ["recovered", "failing"],
+                var_name="outcome",
+                value_name="run_count",
+            )
+        )
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "run_count:Q",
+                title="retried runs of failures",
+                axis=alt.Axis(tickCount=6, tickMinStep=1),
+            ),
+            y=alt.Y(
+                "label:N",
+                title=None,
+                sort=alt.EncodingSortField("retried_count", op="max", order="descending"),
+                axis=alt.Axis(
+                    labelLimit=270,
+                    labelExpr=f"{ON_PHONE} ? split(datum.label, '  ')[0] : datum.label",
+                ),
+            ),
+            color=alt.Color(
+                "outcome:N",
+                title=None,
+                legend=alt.Legend(orient="top"),
+                scale=alt.Scale(domain=["recovered", "failing"], range=["#5b9a68", "#d6453d"]),
+            ),
+            order=alt.Order("outcome:N", sort="descending"),
+            tooltip=[
+                alt.Tooltip("label:N", title="first error"),
+                alt.Tooltip("failing_count:Q", title="runs", format=","),
+                alt.Tooltip("retried_count:Q", title="retried", format=","),
+                alt.Tooltip("recovered_count:Q", title="recovered", format=","),
+                alt.Tooltip("recovery_rate:Q", title="recovery rate", format=".0%"),
+                alt.Tooltip("median_attempts:Q", title="failed attempts, median"),
+                alt.Tooltip("median_hours:Q", title="hours, median", format=",.0f"),
+            ],
+        )
+        .properties(width="container", height=alt.Step(22))
+    )
+    recovery_chart if len(_retried) else mo.md("*Nothing was retried in this selection.*")
+    return
+
+
+@app.cell
+def _():
+    mo.md(r"""
     ## How did one job go?
 
-    What each sync saw of it; a sync notes a job only when it has changed.
+    What each sync saw of it. A sync records a job only if it has changed.
     """)
     return
 
@@ -458,7 +710,10 @@ def _(job_path):
                 title="the job's last change, and its status then",
                 sort=alt.EncodingSortField("changed_at", op="min"),
                 axis=alt.Axis(
-                    labelAngle=0, labelOverlap="greedy", labelExpr="split(datum.label, '|')"
+                    labelAngle=0,
+                    labelOverlap="greedy",
+                    # without the seconds
+                    labelExpr="[slice(datum.label, 0, 12), split(datum.label, '|')[1]]",
                 ),
             ),
             y=alt.Y("operation_count:Q", title="operations", axis=alt.Axis(tickMinStep=1)),
@@ -471,7 +726,7 @@ def _(job_path):
             order="order:O",
             tooltip=["seen:O", "outcome:N", alt.Tooltip("operation_count:Q", format=",")],
         )
-        .properties(width=min(CHART_WIDTH, 120 * len(job_path)), height=220)
+        .properties(width="container", height=220)
     )
     path_chart if len(job_path) else mo.md("*No job in this selection.*")
     return
@@ -480,9 +735,9 @@ def _(job_path):
 @app.cell
 def _():
     mo.md(r"""
-    ## Which numbers are still to be mended?
+    ## Which numbers are still to be fixed?
 
-    Each number and job type whose newest settled operation failed, with how often in a row it has.
+    Each number and job type whose newest settled operation failed, and how often in a row it has.
     """)
     return
 

@@ -1,8 +1,8 @@
-"""Makes explore_failures.ipynb: explore_failures.py for Jupyter, run on a made-up history.
+"""Write explore_failures.ipynb: explore_failures.py for Jupyter, run on a demo history.
 
     python notebooks/make_ipynb.py
 
-The history is the same at each run, and so is the notebook; a test holds the two files together.
+The history is the same at each run, and so is the notebook; a test compares the two files.
 """
 
 import base64
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,26 @@ from telnyx_jobs.demo_api import Account, serve
 NOTEBOOK = Path(__file__).with_name("explore_failures.py")
 EXPORT = NOTEBOOK.with_suffix(".ipynb")
 
-# far enough apart to see a job pending and at work
+# far enough apart to see a job pending and running
 SYNCS = [datetime(2026, 11, 15, tzinfo=UTC) + timedelta(hours=20 * n) for n in range(4)]
 
+# of a picture, which has no container
+WIDTH = 740
 # pixels of the pictures for each one shown, for sharp text
 SCALE = 1.5
+
+# what marimo's controls do is done in the code there
+HINT = """## In Jupyter
+
+The code of each cell is hidden: *View*, *Expand All Code* shows it. To filter, give `job_type`,
+`error_code`, `period`, `pointer` or `job` a `value=` where they are created, and run the cells
+below again. `TELNYX_JOBS_DATABASE` names another file."""
 
 VEGA_LITE = "application/vnd.vegalite.v6+json"
 
 
 def make_history(database: Path, instants: Sequence[datetime] = SYNCS) -> None:
-    """Fills the database with what a sync at each of these instants sees of the demo account."""
+    """Fill the database with what a sync at each of these instants sees of the demo account."""
     account, now = Account(), instants[0]
     with serve(lambda: account.jobs(now)) as api:
         for now in instants:  # noqa: B007  the server's view of the account
@@ -54,7 +63,7 @@ def make_history(database: Path, instants: Sequence[datetime] = SYNCS) -> None:
 
 
 def make_ipynb(database: Path) -> nbformat.NotebookNode:
-    """The notebook with its outputs, each chart also as a picture for want of JavaScript."""
+    """Return the notebook with its outputs, each chart also as a picture that needs no script."""
     export = database.with_suffix(".ipynb")
     subprocess.run(
         [
@@ -73,12 +82,28 @@ def make_ipynb(database: Path) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if VEGA_LITE in output.get("data", {}):
                     _add_picture(output)
+    notebook.cells = list(_merged(notebook.cells))
+    notebook.cells.append(nbformat.v4.new_markdown_cell(HINT, id="hint"))
     nbformat.validate(notebook)
     return notebook
 
 
+def _merged(cells: list[Any]) -> Iterator[Any]:
+    """Yield the cells, hidden code without an output joined to the next that has one."""
+    sources: list[str] = []
+    for cell in cells:
+        if cell.cell_type == "code":
+            sources.append(cell.source)
+            if not cell.outputs:
+                continue
+            cell.source, sources = "\n\n\n".join(sources), []
+            # the first hides it in JupyterLab and VS Code, the second in Jupyter Book
+            cell.metadata = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+        yield cell
+
+
 def _is_marimo_only(output: Any) -> bool:
-    """Whether it is a control, which does nothing outside marimo."""
+    """Return whether it is a control, which does nothing outside marimo."""
     data = output.get("data", {})
     return any("marimo-" in data.get(kind, "") for kind in ("text/html", "text/markdown"))
 
@@ -87,7 +112,8 @@ def _add_picture(output: Any) -> None:
     # text in marimo's export, an object in Jupyter's format
     output.data[VEGA_LITE] = json.loads(output.data[VEGA_LITE])
     # not SVG: its text runs over where the viewer's font is wider than the one measured here
-    picture = vl_convert.vegalite_to_png(output.data[VEGA_LITE], scale=SCALE)
+    chart = output.data[VEGA_LITE] | {"width": WIDTH}
+    picture = vl_convert.vegalite_to_png(chart, scale=SCALE)
     width, height = struct.unpack(">II", picture[16:24])
     output.data["image/png"] = base64.b64encode(_recompressed(picture)).decode()
     output.metadata["image/png"] = {
@@ -97,7 +123,7 @@ def _add_picture(output: Any) -> None:
 
 
 def _recompressed(png: bytes) -> bytes:
-    """The same picture in a third of the bytes: vl-convert compresses for speed."""
+    """Return the same picture in a third of the bytes: vl-convert compresses for speed."""
     chunks, pixels, place = [], b"", 8
     while place < len(png):
         length, kind = struct.unpack(">I4s", png[place : place + 8])
