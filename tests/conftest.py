@@ -13,7 +13,7 @@ from hypothesis import Phase, settings
 from support.fault_trials import BEFORE, failure_of
 from support.faulty_api import FaultyApi
 from support.postgres import MISSING, NEEDED, Server, server_folder, serving
-from support.syncs import TALLIES, tally
+from support.syncs import TALLIES, Published, tally
 from telnyx_jobs.api import rate_limit
 
 # the same examples at each run: a red test means a change, not bad luck;
@@ -60,6 +60,12 @@ def twelve_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FaultyApi(BEFORE) as api:
         assert failure_of(api, path) is None
     return path
+
+
+@pytest.fixture(scope="session")
+def publish(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Publishes a file that a sync would, in the time of a copy if it has been published before."""
+    return Published(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(scope="module")

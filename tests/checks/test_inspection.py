@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from support.syncs import Jobs, Json, access, api_of, job, numbers, publish, run, sync_once
+from support.syncs import Jobs, Json, Published, access, api_of, job, numbers, run, sync_once
 from telnyx_jobs.demo_api import FakeApi
 
 NAME = "telnyx_jobs.duckdb"
@@ -70,7 +70,9 @@ def test_status_as_json_has_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("max_age", "code"), [("1h", 0), ("0s", 1), ("soon", 2)])
-def test_status_fails_when_the_file_is_too_old(max_age: str, code: int, tmp_path: Path) -> None:
+def test_status_fails_when_the_file_is_too_old(
+    max_age: str, code: int, tmp_path: Path, publish: Published
+) -> None:
     """`--max-age` ends with 1 for an older file, and with 2 if it is not a duration."""
     with api_of([]) as api:
         publish(api, [], tmp_path / NAME)
@@ -104,7 +106,7 @@ def test_a_file_of_somebody_else_holds_no_sync(
     assert (tmp_path / NAME).read_bytes() == before
 
 
-def test_verify_agrees_with_a_file_just_synced(tmp_path: Path) -> None:
+def test_verify_agrees_with_a_file_just_synced(tmp_path: Path, publish: Published) -> None:
     """When nothing changed since the sync `verify` is exit 0, rejected records or not."""
     jobs = account()
     jobs.append(job(9, status=7))
@@ -167,7 +169,7 @@ def _add_old(jobs: Jobs) -> None:
     ids=["a job changed", "a job vanished", "the total differs"],
 )
 def test_verify_names_what_differs(
-    change: Callable[[Jobs], None], expected: list[Json], tmp_path: Path
+    change: Callable[[Jobs], None], expected: list[Json], tmp_path: Path, publish: Published
 ) -> None:
     """What the API answers differently since the sync ends with 1, with a row for each field."""
     jobs = account()
@@ -180,7 +182,7 @@ def test_verify_names_what_differs(
 
 @pytest.mark.parametrize("change", [_finish, _update, _add], ids=["open", "updated", "created"])
 def test_verify_knows_what_changed_since_the_sync(
-    change: Callable[[Jobs], None], tmp_path: Path
+    change: Callable[[Jobs], None], tmp_path: Path, publish: Published
 ) -> None:
     """A job that was open, or that Telnyx updated or created since, is not a difference."""
     jobs = account()
@@ -210,7 +212,7 @@ def test_verify_looks_at_the_same_jobs_again(tmp_path: Path) -> None:
     assert len(asked[0]) == 3
 
 
-def test_a_sync_in_the_future_is_a_fault(tmp_path: Path) -> None:
+def test_a_sync_in_the_future_is_a_fault(tmp_path: Path, publish: Published) -> None:
     """`status` and `check` report a file that a clock a year ahead has dated."""
     jobs = account()
     with api_of(jobs) as api:
@@ -228,7 +230,7 @@ def test_a_sync_in_the_future_is_a_fault(tmp_path: Path) -> None:
     assert "in the future" in check.stdout
 
 
-def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:
+def test_verify_shows_the_differences_as_a_table(tmp_path: Path, publish: Published) -> None:
     """Without `--json` the differences are a table, and the exit code is 1."""
     jobs = account()
     with api_of(jobs) as api:
@@ -243,7 +245,7 @@ def test_verify_shows_the_differences_as_a_table(tmp_path: Path) -> None:
     ]
 
 
-def test_verify_runs_the_data_tests(tmp_path: Path) -> None:
+def test_verify_runs_the_data_tests(tmp_path: Path, publish: Published) -> None:
     """A row that breaks a data test is exit 1, with the test's name and the row."""
     database = tmp_path / NAME
     jobs = account()
@@ -283,7 +285,11 @@ def _more(jobs: Jobs) -> None:
     ids=["first", "nothing new", "new jobs", "full", "by id", "by type"],
 )
 def test_a_dry_run_foresees_the_requests_of_the_sync(
-    is_synced: bool, change: Callable[[Jobs], None], options: dict[str, Any], tmp_path: Path
+    is_synced: bool,
+    change: Callable[[Jobs], None],
+    options: dict[str, Any],
+    tmp_path: Path,
+    publish: Published,
 ) -> None:
     """A dry run writes nothing, and the sync after it sends as many requests as it printed."""
     jobs = Jobs(job(number) for number in range(20, 540))

@@ -8,7 +8,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from support.faulty_api import Exchange, Fault, FaultyApi, good, refusal, whole
-from support.syncs import Jobs, Json, api_of, expected, held, job, numbers, publish, rows, sync_once
+from support.syncs import (
+    Jobs,
+    Json,
+    Published,
+    api_of,
+    expected,
+    held,
+    job,
+    numbers,
+    rows,
+    sync_once,
+)
 
 LISTED = 6_000
 
@@ -41,7 +52,7 @@ NEWEST = [*range(0, 1_000, 2), *range(1, 81, 2)]
 )
 @pytest.mark.parametrize("ended", [False, True])
 def test_open_jobs_cost_pages_not_requests_each(
-    places: list[int], most: int, ended: bool, tmp_path: Path
+    places: list[int], most: int, ended: bool, tmp_path: Path, publish: Published
 ) -> None:
     """A sync reads open jobs by the page, whether they have ended or not, and loads each."""
     jobs = account(places)
@@ -71,7 +82,9 @@ def only_filtered(fault: Fault) -> Fault:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refused_filter_is_not_tried_again_for_a_day(status: int, tmp_path: Path) -> None:
+def test_a_refused_filter_is_not_tried_again_for_a_day(
+    status: int, tmp_path: Path, publish: Published
+) -> None:
     """An API that refuses the filter costs one request a day, and every row is exact."""
     jobs = account(range(1_000, 1_020), listed=1_500)
     fault = only_filtered(refusal(status))

@@ -154,7 +154,7 @@ class _Storage(FilesystemStorage):
     async def put_object(self, bucket: str, key: str, body: Any, **options: Any) -> ObjectInfo:
         if not key.endswith("/"):
             return await super().put_object(bucket, key, body, **options)
-        # it stands for a folder, which is there already
+        # it stands for a folder, which exists already
         assert [chunk async for chunk in body if chunk] == []
         return ObjectInfo(key, 0, '""', datetime.now(UTC))
 

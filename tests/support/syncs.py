@@ -1,6 +1,5 @@
 """What many tests need: jobs, syncs of them in this process or another, and rows of the file."""
 
-import atexit
 import ctypes
 import hashlib
 import json
@@ -8,12 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,24 +111,20 @@ def sync_once(
     return summary
 
 
-def publish(api: Any, jobs: Sequence[Json], database: Path) -> None:
-    """A file that a sync of these jobs has published, with its state folder.
+class Published:
+    """Published files by the jobs in them, so that tests of the same jobs sync them once."""
 
-    If a test before has published the same jobs, it is a copy of that test's file.
-    """
-    content = json.dumps(jobs, sort_keys=True).encode()
-    kept = _published_files() / hashlib.sha256(content).hexdigest()
-    if not kept.exists():
-        kept.mkdir()
-        sync_once(api, kept / database.name)
-    shutil.copytree(kept, database.parent, dirs_exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-
-@cache
-def _published_files() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="published-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    def __call__(self, api: Any, jobs: Sequence[Json], database: Path) -> None:
+        """Publish a file by a sync of these jobs, with its state folder, or copy one of before."""
+        content = json.dumps(jobs, sort_keys=True).encode()
+        kept = self._folder / hashlib.sha256(content).hexdigest()
+        if not (kept / database.name).exists():
+            kept.mkdir(exist_ok=True)
+            sync_once(api, kept / database.name)
+        shutil.copytree(kept, database.parent, dirs_exist_ok=True)
 
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
