@@ -67,7 +67,7 @@ def test_the_metrics_of_a_file(tmp_path: Path) -> None:
 
 
 def test_rising_rates_are_in_the_metrics(tmp_path: Path) -> None:
-    """A rate that rises is there by code and pattern, without a phone number in either."""
+    """A rate that rises is a metric by code and pattern, without a phone number in either."""
     with api_of(rising("10015", "/x/+15550000001")) as api:
         sync_once(api, tmp_path / NAME)
     found = samples(run(tmp_path, "status", "--prometheus").stdout)
@@ -92,7 +92,7 @@ def test_a_file_of_an_earlier_version_has_metrics(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_in_the_metrics(tmp_path: Path) -> None:
-    """A run that failed before anything was published is there, and the file counts as old."""
+    """A run that failed before anything was published is a metric, and the file counts as old."""
     with api_of([]) as api:
         run(tmp_path, "sync", environ=access(api) | {"TELNYX_API_KEY": "KEY_refused"})
     done = run(tmp_path, "status", "--prometheus")

@@ -64,7 +64,7 @@ def test_targets_are_strings_and_integers() -> None:
 
 
 def test_some_parameters_hold_a_port_out_pin() -> None:
-    """A secret that a connector must drop is there to be dropped, and found nowhere else."""
+    """A secret that a connector must drop is in one place, so that it can be dropped."""
     pins = [pin for job in SENT if (pin := job["parameters"].get("external_pin"))]
 
     assert len(pins) > 5

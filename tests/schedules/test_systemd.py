@@ -18,7 +18,7 @@ UNITS = ["telnyx-jobs.service", "telnyx-jobs.timer"]
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """A folder with both units, for a program that is there."""
+    """A folder with both units, for a program that exists."""
     root = installed(tmp_path, "KEY")
     for name in UNITS:
         (root / name).write_text(moved(f"systemd/{name}", root))

@@ -1,4 +1,4 @@
-"""The data tests in sql/tests, each tried on what it is there to find."""
+"""The data tests in sql/tests, each tried on what it must find."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The console script, and the commands it has.
 
-Commands import what they need when they run, so that `--help` is there at once.
+Commands import what they need when they run, so that `--help` answers at once.
 """
 
 from datetime import UTC, datetime

@@ -23,7 +23,7 @@ _SENTENCES = {
     "wait": "waiting {seconds:.1f} s, then attempt {attempt}: {reason}",
     "load": "loading {changed:,} changed jobs",
     "test": "testing the data",
-    "remove": "looking for what is to be removed",
+    "remove": "looking for what to remove",
     "vacuum": "rewriting the tables of {destination}",
     "publish": "publishing {database}",
     "table": "writing {name}",

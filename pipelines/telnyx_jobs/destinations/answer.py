@@ -32,7 +32,7 @@ def relation_of(text: str) -> list[str]:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, with a number after one that is there already."""
+    """The names, with a number after one that exists already."""
     found: list[str] = []
     for name in names:
         free, number = name, 0

@@ -241,6 +241,6 @@ class Extraction:
         )
 
     def _keep(self, found: list[Found]) -> None:
-        """Keep a page's records for the next run, in case that this one is killed."""
+        """Keep a page's records for the next run, in case this one is killed."""
         if self._cache is not None:
             self._cache.append(found, self.state())

@@ -21,7 +21,7 @@ from telnyx_jobs.source.pages import PageReader, identities
 OPEN_STATUSES = ("pending", "in_progress")
 """What the filter is asked for. A job of a status unknown to us is asked for by id."""
 FILTER_REST = timedelta(days=1)
-"""How long a filter that did not work is not tried again."""
+"""How long a filter that did not work is left alone."""
 _OPERATIONS_PER_REQUEST = 20_000
 """Operations that take as long to send as a request takes: 2 MB of JSON."""
 
