@@ -67,7 +67,7 @@ def check(
 
 
 def status(
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     max_age: options.MaxAge = None,
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
@@ -102,7 +102,7 @@ def status(
 
 def verify(
     demo: options.Demo = False,
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     base_url: options.BaseUrl = DEFAULT_BASE_URL,
     max_retries: options.MaxRetries = DEFAULT_RETRIES,
     timeout: options.Timeout = DEFAULT_TIMEOUT,

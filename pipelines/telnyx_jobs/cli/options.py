@@ -83,6 +83,10 @@ Database = Annotated[
         dir_okay=False,
     ),
 ]
+ReadDatabase = Annotated[Path, typer.Option(help="The DuckDB file to read.", dir_okay=False)]
+ChangedDatabase = Annotated[
+    Path, typer.Option(help="The DuckDB file to publish again.", dir_okay=False)
+]
 BaseUrl = Annotated[
     str,
     typer.Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"]),

@@ -14,7 +14,7 @@ from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 def query(
     sql: options.Sql,
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
     views_schema: options.ViewsSchema = VIEW_SCHEMA,
@@ -36,7 +36,7 @@ def query(
 
 
 def worklist(
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
     views_schema: options.ViewsSchema = VIEW_SCHEMA,

@@ -16,7 +16,7 @@ from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 def forget(
     phone_number: options.PhoneNumbers = None,
     phone_number_id: options.PhoneNumberIds = None,
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ChangedDatabase = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
     views_schema: options.ViewsSchema = VIEW_SCHEMA,
@@ -42,7 +42,7 @@ def forget(
 
 def prune(
     before: options.Before,
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ChangedDatabase = Path(DEFAULT_DATABASE),
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
     views_schema: options.ViewsSchema = VIEW_SCHEMA,

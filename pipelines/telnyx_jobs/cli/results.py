@@ -16,7 +16,7 @@ from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
 
 
 def report(
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     html: options.Html = None,
     destination: options.Destination = DUCKDB,
     dataset: options.Dataset = RAW_SCHEMA,
@@ -53,7 +53,7 @@ def report(
 
 def export(
     to: options.To,
-    database: options.Database = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
     format: options.Format = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
