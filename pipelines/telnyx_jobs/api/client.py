@@ -36,6 +36,7 @@ from telnyx_jobs.errors import (
 )
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.settings import MAX_PAGE_SIZE
+from telnyx_jobs.text import printable
 from telnyx_jobs.version import __version__
 
 _Answer = tuple[int, httpx.Headers, bytes]
@@ -331,8 +332,7 @@ def _error_title(body: bytes) -> str | None:
         error = msgspec.json.decode(body, type=_ErrorBody).errors[0]
     except (ValueError, RecursionError, IndexError):
         return None
-    title = f"{error.code or ''} {error.title or ''}"
-    return " ".join("".join(c if c.isprintable() else " " for c in title).split()) or None
+    return printable(f"{error.code or ''} {error.title or ''}") or None
 
 
 def _phrase(status: int) -> str:

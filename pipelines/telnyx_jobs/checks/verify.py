@@ -1,6 +1,5 @@
 """Whether the published data still equals the API's: tests, totals and a sample of jobs."""
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,17 +14,16 @@ from telnyx_jobs.progress import Report
 from telnyx_jobs.run.forget_key import forgotten_of
 from telnyx_jobs.run.mask_key import kept_mask
 from telnyx_jobs.run.sync import open_client
-from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, ROW_HASH, Table
+from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, Table
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.flatten import Observed, job_tables
 from telnyx_jobs.source.loaded import as_text
 from telnyx_jobs.source.removals import Removals, known_removals
 from telnyx_jobs.source.state import kept_state
+from telnyx_jobs.source.stored_records import NOT_OF_API, comparable, key_of
 
 SAMPLE = 25
 """How many jobs are retrieved and compared; all of them if there are fewer."""
-_OURS = {"observed_at", "missing_since", ROW_HASH, MARKER}
-"""Columns that do not come from the API."""
 
 
 class Difference(NamedTuple):
@@ -145,15 +143,15 @@ def _differences(reader: Reader, record: Record) -> Iterator[Difference]:
     """Field by field, the values of one job in the file and in the API."""
     at_api = job_tables([Observed(record, "", datetime.now(UTC))])
     for table in (JOBS, *CHILDREN):
-        columns = [column for column in table.column_names if column not in _OURS]
+        columns = [column for column in table.column_names if column not in NOT_OF_API]
         said = {
-            _key(table, row): row for row in at_api[table.name].to_pylist() if not row.get(MARKER)
+            key_of(table, row): row for row in at_api[table.name].to_pylist() if not row.get(MARKER)
         }
-        kept = {_key(table, row): row for row in _kept(reader, table, record.job_id)}
+        kept = {key_of(table, row): row for row in _kept(reader, table, record.job_id)}
         for key in sorted(kept.keys() | said.keys(), key=str):
             ours, theirs = kept.get(key, {}), said.get(key, {})
             for column in columns:
-                if _comparable(ours.get(column)) != _comparable(theirs.get(column)):
+                if comparable(ours.get(column)) != comparable(theirs.get(column)):
                     place = "" if table is JOBS else f"{table.name}{list(key[1:])}."
                     yield Difference(
                         record.job_id,
@@ -170,20 +168,6 @@ def _kept(reader: Reader, table: Table, job_id: str) -> list[dict[str, Any]]:
         [job_id],
     )
     return [dict(zip(table.column_names, row, strict=True)) for row in rows]
-
-
-def _key(table: Table, row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in table.key)
-
-
-def _comparable(value: Any) -> Any:
-    """The value, JSON text without regard to the order of its keys."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
 
 
 def _shown(row: dict[str, Any], column: str) -> str:

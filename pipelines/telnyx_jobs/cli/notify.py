@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, TryAgainLater
-from telnyx_jobs.text import without_numbers
+from telnyx_jobs.text import unbroken, without_numbers
 from telnyx_jobs.version import __version__
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _quoted(text: str | None) -> str:
 
     Spaces of no width take apart what they may look for in code too.
     """
-    text = " ".join((text or "").replace("`", "'").split())
+    text = unbroken((text or "").replace("`", "'"))
     for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, escaped)
     for sign, parted in (("@", f"@{_GAP}"), ("://", f":{_GAP}//"), ("www.", f"www{_GAP}.")):

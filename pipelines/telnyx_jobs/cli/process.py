@@ -23,6 +23,7 @@ from telnyx_jobs.errors import (
     TryAgainLater,
     stops_kept,
 )
+from telnyx_jobs.text import unbroken
 from telnyx_jobs.version import __version__
 
 INTERRUPTED = 130
@@ -136,7 +137,7 @@ def _print_failure(outcome: _Outcome) -> None:
 
 def print_line(event: str, level: str, message: str, **fields: object) -> None:
     """One line on stderr."""
-    message = " ".join(message.split())
+    message = unbroken(message)
     if sys.stderr.isatty():
         print(f"telnyx-jobs: {message}", file=sys.stderr)
     else:

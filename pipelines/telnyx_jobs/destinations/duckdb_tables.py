@@ -114,7 +114,7 @@ def insert_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) ->
     """Add the run's row, instead of the one that an earlier package of the run left."""
     table = f"{RAW_SCHEMA}.{SYNC_RUNS.name}"
     connection.execute(f"delete from {table} where run_id = ?", [run["run_id"]])
-    columns = ", ".join(f'"{name}"' for name in run)
+    columns = ", ".join(map(identifier, run))
     marks = ", ".join("?" * len(run))
     connection.execute(f"insert into {table} ({columns}) values ({marks})", list(run.values()))
 

@@ -15,6 +15,7 @@ from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.destinations.duckdb_connection import has_view, lift_memory_limit
 from telnyx_jobs.destinations.duckdb_query import answer
 from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA
+from telnyx_jobs.quoting import identifier
 from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA
 from telnyx_jobs.version import __version__
 from telnyx_jobs.views.files import data_test_texts, view_statements
@@ -72,13 +73,13 @@ def failed_tests_of(connection: duckdb.DuckDBPyConnection, job_ids: list[str]) -
     """What the data tests find in the rows of these jobs, and in the totals of the whole file."""
     failed = failed_tests(connection, _TOTALS)
     ((database,),) = connection.execute("select current_database()").fetchall()
-    quoted = '"' + database.replace('"', '""') + '"'
+    quoted = identifier(database)
     connection.execute(f"attach ':memory:' as {_CHANGED}")
     connection.execute(f"use {_CHANGED}")
     try:
         connection.execute(f"create schema {RAW_SCHEMA}")
         for table in TABLES:
-            columns = ", ".join(f'"{name}"' for name in table.column_names)
+            columns = ", ".join(map(identifier, table.column_names))
             source = f"{quoted}.{RAW_SCHEMA}.{table.name}"
             key = "id" if table is JOBS else "job_id"
             chosen = "false" if table is SYNC_RUNS else f"{key} in (from ids)"

@@ -31,7 +31,6 @@ from telnyx_jobs.schema import (
     JOB_OPERATIONS,
     JOB_PHONE_NUMBERS,
     JOBS,
-    MARKER,
     RAW_SCHEMA,
     REJECTED_RECORDS,
     ROW_HASH,
@@ -43,12 +42,17 @@ from telnyx_jobs.source.flatten import Observed, job_tables
 from telnyx_jobs.source.forgetting import ID, NUMBER, Forgotten, digits_of, fingerprint_of, key_id
 from telnyx_jobs.source.loaded import Query
 from telnyx_jobs.source.removals import kept_removals
-from telnyx_jobs.source.stored_records import Row, Stored, key_of, stored_jobs
+from telnyx_jobs.source.stored_records import (
+    NOT_OF_API,
+    Row,
+    Stored,
+    comparable,
+    key_of,
+    stored_jobs,
+)
 
 _AT_ONCE = 100
 """Jobs that are read together: up to some 50,000 rows."""
-_OURS = {"observed_at", "missing_since", ROW_HASH, MARKER}
-"""Columns that do not come from the API."""
 
 
 @dataclass(kw_only=True)
@@ -222,7 +226,7 @@ class _Forgetting:
             values = {
                 name: value
                 for name, value in row.items()
-                if name not in _OURS and _comparable(value) != _comparable(old[key][name])
+                if name not in NOT_OF_API and comparable(value) != comparable(old[key][name])
             }
             if values:
                 update(self._query, table, key, values)
@@ -293,13 +297,3 @@ def _spelled(digits: str) -> list[str]:
 def _literally(text: str) -> str:
     """The text as JSON writes it inside a string, for `like`: `_` may stand for anything."""
     return json.dumps(text, ensure_ascii=False)[1:-1].replace("\\", "_").replace("%", "_")
-
-
-def _comparable(value: Any) -> Any:
-    """The value; JSON text without regard to spaces and the order of keys."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value

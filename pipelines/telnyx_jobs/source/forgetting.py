@@ -12,8 +12,9 @@ from collections.abc import Iterator, Set
 from functools import lru_cache
 from typing import Any
 
-from telnyx_jobs.api.models import ErrorMeta, ErrorSource, JobError, Member, Record, Rejected
+from telnyx_jobs.api.models import Member, Record, Rejected
 from telnyx_jobs.schema import FORGOTTEN
+from telnyx_jobs.source.record_texts import change_texts
 
 _FEWEST, _MOST = 7, 15
 """Digits of a number, by ITU-T E.164."""
@@ -167,14 +168,7 @@ class _Record:
         self._own.discard("")
         for member in found:
             member.id, member.phone_number = None, FORGOTTEN
-        for operation in job.failed_operations or ():
-            for error in operation.errors or ():
-                self._change_error(error)
-        job.record_type = self._text(job.record_type)
-        job.type = self._text(job.type)
-        job.status = self._text(job.status)
-        job.parameters = self._value(job.parameters)
-        record.unknown = self._value(record.unknown)
+        change_texts(record, self._text, self._value)
 
     def _is_forgotten(self, member: Member) -> bool:
         if member.id is not None and self._forgotten.is_id(member.id):
@@ -183,18 +177,6 @@ class _Record:
         return number is not None and (
             self._forgotten.is_written_number(number) or self._forgotten.is_id(number)
         )
-
-    def _change_error(self, error: JobError) -> None:
-        error.code = self._text(error.code)
-        error.title = self._text(error.title)
-        error.detail = self._text(error.detail)
-        if isinstance(error.source, ErrorSource):
-            error.source.pointer = self._text(error.source.pointer)
-            error.source.parameter = self._text(error.source.parameter)
-        else:
-            error.source = self._text(error.source)
-        if isinstance(error.meta, ErrorMeta):
-            error.meta.url = self._text(error.meta.url)
 
     def _text(self, text: str | None) -> str | None:
         return text and self._forgotten.text(text, self._own)

@@ -13,13 +13,8 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from telnyx_jobs.api.models import (
-    ErrorMeta,
-    ErrorSource,
-    JobError,
-    Record,
-    Rejected,
-)
+from telnyx_jobs.api.models import Record, Rejected
+from telnyx_jobs.source.record_texts import change_texts
 from telnyx_jobs.source.secret_key import new_key, read_key
 
 _HASH_DIGITS = 16
@@ -122,26 +117,7 @@ class _Masked:
         for element in elements:
             element.id = self._text(element.id)
             element.phone_number = element.phone_number and mask.number(element.phone_number)
-        for operation in job.failed_operations or ():
-            for error in operation.errors or ():
-                self._mask_error(error)
-        job.record_type = self._text(job.record_type)
-        job.type = self._text(job.type)
-        job.status = self._text(job.status)
-        job.parameters = self._value(job.parameters)
-        record.unknown = self._value(record.unknown)
-
-    def _mask_error(self, error: JobError) -> None:
-        error.code = self._text(error.code)
-        error.title = self._text(error.title)
-        error.detail = self._text(error.detail)
-        if isinstance(error.source, ErrorSource):
-            error.source.pointer = self._text(error.source.pointer)
-            error.source.parameter = self._text(error.source.parameter)
-        else:
-            error.source = self._text(error.source)
-        if isinstance(error.meta, ErrorMeta):
-            error.meta.url = self._text(error.meta.url)
+        change_texts(record, self._text, self._value)
 
     def _text(self, text: str | None) -> str | None:
         if not text:

@@ -1,5 +1,6 @@
 """Records as the API sent them, from the rows that they were flattened to."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from telnyx_jobs.schema import (
     JOB_OPERATIONS,
     JOB_PHONE_NUMBERS,
     JOBS,
+    MARKER,
     RAW_SCHEMA,
     ROW_HASH,
     Table,
@@ -30,6 +32,9 @@ from telnyx_jobs.schema import (
 from telnyx_jobs.source.loaded import Query, as_text
 
 Row = dict[str, Any]
+
+NOT_OF_API = {"observed_at", "missing_since", ROW_HASH, MARKER}
+"""Columns of the loaded tables that do not come from the API."""
 
 _FIELDS = ("record_type", "type", "status", "etc", "created_at", "updated_at")
 
@@ -85,6 +90,16 @@ def stored_jobs(query: Query, job_ids: Sequence[str]) -> Iterator[Stored]:
 
 def key_of(table: Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in table.key)
+
+
+def comparable(value: Any) -> Any:
+    """The value; JSON text without regard to spaces and the order of keys."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _rows(query: Query, table: Table, job_ids: Sequence[str]) -> Iterator[Row]:
