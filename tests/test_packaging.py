@@ -52,15 +52,6 @@ def test_help_and_version_import_no_slow_library(option: str) -> None:
     assert {name.partition(".")[0] for name in _imported_by(option)} & SLOW_TO_IMPORT == set()
 
 
-def test_a_sync_does_without_pandas_and_numpy(tmp_path: Path) -> None:
-    """What others import only where it is there stays out: half a second and 50 MB of each sync."""
-    database = tmp_path / "jobs.duckdb"
-    imported = _imported_by("sync", "--demo", "--quiet", "--database", str(database))
-    assert "dlt.pipeline" in imported
-    # their own names are there too, of each attempt
-    assert [name for name in imported if name.startswith(("pandas.", "numpy."))] == []
-
-
 def test_imports_go_down_the_layers() -> None:
     """No folder imports one above itself, and what all share imports no folder."""
     floors = dict(zip(LAYERS, range(len(LAYERS)), strict=True)) | dict.fromkeys(SHARED, len(LAYERS))

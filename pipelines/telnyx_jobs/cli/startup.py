@@ -6,21 +6,9 @@ import io
 import os
 import sys
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 _MARKS = {"…": "...", "█": "#", "━": "-", "·": ".", "≥": ">=", "≤": "<="}
-
-
-class _Hidden(MetaPathFinder):
-    """Answers that some modules are not installed."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name in self._names:
-            raise ModuleNotFoundError(name)
 
 
 def prepare_process() -> None:
@@ -63,21 +51,3 @@ def make_lean() -> None:
     """
     gc.disable()
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
-
-def import_without_extras() -> None:
-    """Import pyarrow and httpx without the packages that they import if installed.
-
-    These are pandas and numpy, which no sync needs, and httpx's command line: together 0.5 s and
-    50 MB. Each is looked for once.
-    """
-    hidden = _Hidden("pandas", "numpy", "httpx._main")
-    sys.meta_path.insert(0, hidden)
-    try:
-        import httpx  # noqa: F401
-        import pyarrow.compute
-
-        # pyarrow looks for pandas at its first array
-        pyarrow.array([])
-    finally:
-        sys.meta_path.remove(hidden)

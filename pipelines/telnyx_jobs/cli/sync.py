@@ -13,7 +13,7 @@ from telnyx_jobs.cli.access import access_to
 from telnyx_jobs.cli.output import counted, synced
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
-from telnyx_jobs.cli.startup import import_without_extras, make_lean
+from telnyx_jobs.cli.startup import make_lean
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.settings import (
     DEFAULT_BASE_URL,
@@ -70,9 +70,6 @@ def sync(
         same_account=same_account,
     )
     make_lean()
-    if destination == DUCKDB:
-        # a warehouse's driver may need them
-        import_without_extras()
     from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.run.summary import new_summary
     from telnyx_jobs.run.sync import sync as run_sync
