@@ -268,6 +268,37 @@ FILTERS: dict[str, Fault] = {
 }
 
 
+@pytest.mark.parametrize(("name", "most"), [("right", 1 + 1 + 10 + 1), ("refused", 20)])
+def test_pruned_jobs_on_the_pages_read_cost_no_request(
+    name: str, most: int, tmp_path: Path
+) -> None:
+    """Of a list whose older half was pruned, 30 open jobs on two pages are exact, and a sync asks
+    for no pruned job: only for open ones among these, which have no known place, and which the
+    filter leaves as they have ended or it is refused."""
+    from telnyx_jobs.destinations.choose import destination_for
+    from telnyx_jobs.run.prune import prune
+    from telnyx_jobs.settings import Settings
+
+    jobs = account([*range(100, 115), *range(300, 315)], 400)
+    database = tmp_path / "jobs.duckdb"
+    with FaultyApi(jobs, otherwise=only_filtered(FILTERS[name])) as api:
+        sync_once(api, database, page_size=PAGE)
+        settings = Settings(database)
+        prune(settings, destination_for(settings), rows_since(jobs[199]))
+        left = [*jobs[:200], *jobs[300:315]]
+        costs = [cost(api, database, audit_pages=1) for _ in range(2)]
+        assert held(database) == expected(left)
+        change(jobs[150])
+        change(jobs[250])
+        end(jobs[300:310])
+        costs += [cost(api, database, audit_pages=1) for _ in range(12)]
+        by_id = {r.target.rpartition("/")[2] for r in api.requests if "?" not in r.target}
+
+    assert max(costs) <= most
+    assert by_id <= {each["id"] for each in jobs[300:315]}
+    assert held(database) == expected(left)
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_of_any_kind_costs_one_request_a_day(name: str, tmp_path: Path) -> None:
     """Open jobs of 30 on two pages are exact, no job is asked for by id, and the dry run knows."""

@@ -121,8 +121,13 @@ class Loaded:
         )
         return int(rows[0][0]) if rows else 0
 
-    def open_jobs_placed(self, job_types: Sequence[str]) -> list[tuple[str, int, str | None]]:
-        """Open jobs with their place in the list as of the last sync, from 1, and their status."""
+    def open_jobs_placed(
+        self, job_types: Sequence[str]
+    ) -> list[tuple[str, int | None, str | None]]:
+        """Open jobs with their place in the list as of the last sync, from 1, and their status.
+
+        A job among pruned ones, which the list still shows, has no known place.
+        """
         return self._placed(
             f"status is null or status not in ({_marks(FINAL_STATUSES)})",
             FINAL_STATUSES,
@@ -132,19 +137,25 @@ class Loaded:
     def places(self, job_ids: Sequence[str], job_types: Sequence[str]) -> dict[str, int]:
         """The places of these jobs in the list as of the last sync; those not stored left out."""
         found = self._placed(f"id in ({_marks(job_ids)})", job_ids, job_types)
-        return {job_id: place for job_id, place, _ in found}
+        return {job_id: place for job_id, place, _ in found if place is not None}
 
     def _placed(
         self, chosen: str, values: Sequence[str], job_types: Sequence[str]
-    ) -> list[tuple[str, int, str | None]]:
+    ) -> list[tuple[str, int | None, str | None]]:
         where, parameters = _of_types(job_types)
+        before = self.removals.before
+        known = "case when created_at >= ? then place end" if before else "place"
         rows = self._query(
-            f"select id, place, status from (select id, status, row_number() over (order by "
+            f"select id, {known}, status from (select id, status, created_at, "
+            f"row_number() over (order by "
             f"case when created_at is null then 1 else 0 end, created_at desc, id) as place "
             f"from {_JOBS} where missing_since is null{where}) as placed where {chosen}",
-            [*parameters, *values],
+            [*([before] if before else []), *parameters, *values],
         )
-        return [(job_id, int(place), status) for job_id, place, status in rows]
+        return [
+            (job_id, None if place is None else int(place), status)
+            for job_id, place, status in rows
+        ]
 
     def listed_job_ids(self, since: datetime | None, job_types: Sequence[str]) -> list[str]:
         """Jobs that the API still returned at the last request, created from `since` on."""

@@ -45,7 +45,7 @@ class OpenJobReader:
         """Pages of the list, worth their requests. What they show is removed from `wanted`."""
         types = [job_type] if job_type else []
         placed = self._loaded.open_jobs_placed(types)
-        places = {job_id: place for job_id, place, _ in placed}
+        places = {job_id: place for job_id, place, _ in placed if place is not None}
         filtered = {job_id for job_id, _, status in placed if status in OPEN_STATUSES}
         last_page = ceil((head.total or self._loaded.visible_count(types)) / self._page_size)
         weight = self._weight()
