@@ -2,8 +2,8 @@
 
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.source.loaded import Query
 from telnyx_jobs.source.masking import Mask, new_mask, read_mask
+from telnyx_jobs.source.query import Query
 from telnyx_jobs.source.state import kept_state
 
 

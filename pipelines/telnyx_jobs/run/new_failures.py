@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from telnyx_jobs.schema import RAW_SCHEMA
-from telnyx_jobs.source.loaded import Query
+from telnyx_jobs.source.query import Query
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = f"""

@@ -17,7 +17,8 @@ from telnyx_jobs.schema import (
 )
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.account import ASKED
-from telnyx_jobs.source.loaded import Loaded, Query
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.query import Query
 from telnyx_jobs.source.removals import BEFORE, JOB, Removals, kept_removals
 from telnyx_jobs.source.state import kept_state
 

@@ -12,7 +12,7 @@ from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.schema import RAW_SCHEMA, REMOVALS, Table
 from telnyx_jobs.settings import DUCKDB, Settings
-from telnyx_jobs.source.loaded import Query
+from telnyx_jobs.source.query import Query
 
 REMOVES_FROM = (DUCKDB, "postgres")
 """Destinations where bytes that are deleted can be wiped, and where that is tested."""

@@ -3,7 +3,7 @@
 It reads the tables themselves, not a state beside them, so the answer is right after any failure.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,14 +19,11 @@ from telnyx_jobs.schema import (
     SYNC_RUNS,
     Column,
 )
+from telnyx_jobs.source.query import Query
 from telnyx_jobs.source.removals import NOTHING_REMOVED, Removals
 
 _ASK_AGAIN = timedelta(days=7)
 """How long each sync still requests a job that is missing or could not be loaded."""
-
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-"""Runs SQL with `?` parameters and returns all rows. The SQL names tables as `telnyx_raw.jobs`,
-whatever the destination calls that schema."""
 
 _AT_ONCE = 5_000
 """Parameters read together: up to some 15 kB each."""

@@ -3,14 +3,11 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from telnyx_jobs.api.models import Record, Rejected
 from telnyx_jobs.schema import FINAL_STATUSES, RAW_SCHEMA, REMOVALS
 from telnyx_jobs.source.forgetting import ID, NUMBER
-
-if TYPE_CHECKING:
-    from telnyx_jobs.source.loaded import Query
+from telnyx_jobs.source.query import Query
 
 BEFORE, JOB = "created_before", "job_id"
 """Kinds beside the forgotten ones: a date pruned before, and a pruned job."""
@@ -45,7 +42,7 @@ class Removals:
 NOTHING_REMOVED = Removals()
 
 
-def kept_removals(query: "Query") -> Removals:
+def kept_removals(query: Query) -> Removals:
     """What the destination has kept."""
     rows = query(f"select kind, value, key_id, jobs from {RAW_SCHEMA}.{REMOVALS.name}", [])
     dates = [(parsed(value), jobs) for kind, value, _, jobs in rows if kind == BEFORE]
@@ -60,7 +57,7 @@ def kept_removals(query: "Query") -> Removals:
     )
 
 
-def known_removals(query: "Query") -> Removals:
+def known_removals(query: Query) -> Removals:
     """The same of what is only read, which an earlier version may have published."""
     tables = query(
         "select table_schema from information_schema.tables where table_name = ?", [REMOVALS.name]

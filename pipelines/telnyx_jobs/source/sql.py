@@ -8,7 +8,7 @@ from typing import Any
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
-from telnyx_jobs.source.loaded import Query
+from telnyx_jobs.source.query import Query
 
 _JSON_TO_TEXT = {
     "bigquery": "to_json_string",

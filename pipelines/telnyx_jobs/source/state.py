@@ -7,7 +7,8 @@ import msgspec
 
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.schema import RAW_SCHEMA
-from telnyx_jobs.source.loaded import Loaded, Query
+from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.query import Query
 from telnyx_jobs.source.walk import Coverage, Span
 
 SOURCE_NAME = "telnyx"

@@ -29,7 +29,8 @@ from telnyx_jobs.schema import (
     ROW_HASH,
     Table,
 )
-from telnyx_jobs.source.loaded import Query, as_text
+from telnyx_jobs.source.loaded import as_text
+from telnyx_jobs.source.query import Query
 
 Row = dict[str, Any]
 
