@@ -274,9 +274,16 @@ class Warehouse:
 
     def _from_staged(self, column: Column) -> str:
         name = str(self._connection.client.escape_column_name(column.name))
-        # Snowflake makes a text of the JSON in dlt's files of Parquet
-        is_text = self.warehouse == "snowflake" and column.type == "json"
-        return f"parse_json(to_varchar({name}))" if is_text else name
+        if column.type != "json":
+            return name
+        if self.warehouse == "snowflake":
+            # it makes a text of the JSON in dlt's files of Parquet
+            return f"parse_json(to_varchar({name}))"
+        if self.warehouse == "bigquery":
+            # dlt's files of JSON lines hold it as a text
+            parsed = f"safe.parse_json(json_value({name}), wide_number_mode => 'round')"
+            return f"if(json_type({name}) = 'string', coalesce({parsed}, {name}), {name})"
+        return name
 
     def _drop_package(self) -> None:
         """Delete what is staged, so the next run reads it again."""

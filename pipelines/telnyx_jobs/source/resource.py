@@ -32,6 +32,12 @@ _REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 _WITHOUT_NUL = ("postgres", "redshift")
 """Dialects whose texts cannot hold U+0000. They are loaded by `insert`, too: through CSV, which dlt
 would choose, an empty text becomes NULL."""
+_FILE_FORMATS = {
+    **dict.fromkeys(_WITHOUT_NUL, "insert_values"),
+    # dlt refuses JSON columns in Parquet for it
+    "bigquery": "jsonl",
+}
+"""Formats of the files by dialect, where the one dlt chooses for Arrow tables cannot be loaded."""
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """U+0000 as JSON writes it, after any escaped backslashes."""
 _JSON = {column.name for table in LOADED for column in table.columns if column.type == "json"}
@@ -132,6 +138,7 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
         columns.setdefault("created_at" if table is JOBS else table.key[0], {})["sort"] = True
     if MARKER in table.column_names and not appends:
         columns[MARKER] = {"hard_delete": True}
+    file_format: Any = _FILE_FORMATS.get(dialect)
     hints = dlt.mark.make_hints(
         table_name=table.name,
         # a first package holds each key once, and replaces nothing
@@ -140,7 +147,7 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
         primary_key=None if table.replaced_by else table.key,
         merge_key=table.replaced_by,
         columns=columns,
-        file_format="insert_values" if dialect in _WITHOUT_NUL else None,
+        file_format=file_format,
     )
     rows = _without_nul(rows) if dialect in _WITHOUT_NUL else rows
     return dlt.mark.with_hints(rows, hints, create_table_variant=True)
