@@ -27,6 +27,8 @@ from telnyx_jobs.text import unbroken
 from telnyx_jobs.version import __version__
 
 INTERRUPTED = 130
+_PUBLISHING = {"sync", "forget", "prune"}
+"""Commands that publish; the others only read."""
 STOP_SECONDS = 3.0
 """How long a stopped run may take to close what is open."""
 
@@ -49,7 +51,9 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
     notifier = Notifier()
 
     def stopped(number: int, _: object) -> NoReturn:
-        raise _stop(signal.Signals(number), notifier)
+        raise _stop(
+            signal.Signals(number), notifier, publishes=_PUBLISHING.issuperset(arguments[:1])
+        )
 
     signal.signal(signal.SIGTERM, stopped)
     signal.signal(signal.SIGINT, stopped)
@@ -97,10 +101,12 @@ def _run(
         return _Outcome(Bug.exit_code, f"{reason}: please report it, with what --debug shows")
 
 
-def _stop(number: signal.Signals, notifier: Notifier) -> Stopped:
+def _stop(number: signal.Signals, notifier: Notifier, *, publishes: bool) -> Stopped:
     """The exception that ends the run; in a few seconds the process ends in any case."""
     code = INTERRUPTED if number == signal.SIGINT else TryAgainLater.exit_code
-    message = f"stopped by {number.name}: the published file is whole, run again to continue"
+    message = f"stopped by {number.name}"
+    if publishes:
+        message += ": the published file is whole, run again to continue"
     notifier.ended(code, message, is_stopped=True)
 
     def end() -> None:

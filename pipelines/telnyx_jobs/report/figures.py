@@ -186,7 +186,8 @@ _FRESHNESS = """
     from telnyx.sync_runs order by finished_at desc limit 1
 """
 _NEWEST_AT = "select max(updated_at) from telnyx.jobs"
-# the same days as in failure_rate_changes, which has no row for what did not fail
+# the same days as in failure_rate_changes, which has no row for what did not fail; in hours, as a
+# day subtracted has 23 hours or 25 where the session's time zone changes its clocks
 _SPAN = """
     select
         cast(coalesce(sum(settled_count), 0) as bigint),
@@ -195,8 +196,8 @@ _SPAN = """
     from telnyx.jobs
     cross join (select max(updated_at) as newest_at from telnyx.jobs) as newest
     where
-        updated_at > newest_at - interval '{first}' day
-        and updated_at <= newest_at - interval '{last}' day
+        updated_at > newest_at - interval '{first}' hour
+        and updated_at <= newest_at - interval '{last}' hour
 """
 # what rose comes first, the largest difference on top
 _CHANGES = """
@@ -271,8 +272,8 @@ def _read(reader: Reader, name: str, now: datetime) -> Report:
         freshness=next((Freshness(*row) for row in rows(_FRESHNESS)), Freshness()),
         totals=Totals(*rows(_TOTALS)[0]),
         newest_at=rows(_NEWEST_AT)[0][0],
-        recent=Span(*rows(_SPAN.format(first=7, last=0))[0]),
-        earlier=Span(*rows(_SPAN.format(first=35, last=7))[0]),
+        recent=Span(*rows(_SPAN.format(first=7 * 24, last=0))[0]),
+        earlier=Span(*rows(_SPAN.format(first=35 * 24, last=7 * 24))[0]),
         changes=listed(Change, _CHANGES),
         codes=listed(Failures, _rates("failure_rates_by_error_code", code=True, title=True)),
         pointers=listed(Failures, _rates("failure_rates_by_pointer", pointer=True)),
