@@ -56,7 +56,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> str:
     one_statement(len(statements))
     if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name.lower().replace("_", " ")
-        raise WrongQuery(f"only queries can be run, such as select, and not {kind} statements")
+        raise WrongQuery(f"a statement of {kind}: only queries can be run, such as select")
     return text
 
 
