@@ -65,7 +65,7 @@ class Runner:
         self._checkout.mkdir()
         for name in CHECKED_OUT:
             shutil.copy(ROOT / name, self._checkout)
-        for name in ("pipelines", "sql", "notebooks", ".dlt"):
+        for name in ("pipelines", "sql", "notebooks", "dbt", ".dlt"):
             shutil.copytree(ROOT / name, self._checkout / name)
         new_environment(self._python, "pip")
         self._summary = folder / "summary.md"
