@@ -70,7 +70,9 @@ succeeded as (
     select
         jobs.job_type,
         jobs.job_place,
-        nullif(coalesce(operations.phone_number_id, operations.phone_number), 'forgotten') as phone_number_key
+        nullif(
+            coalesce(operations.phone_number_id, operations.phone_number), 'forgotten'
+        ) as phone_number_key
     from telnyx_raw.job_operations as operations
     inner join jobs on operations.job_id = jobs.job_id
     where operations.outcome = 'successful'
