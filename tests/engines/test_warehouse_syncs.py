@@ -64,6 +64,7 @@ def motherduck(folder: Path) -> Iterator[StandIn]:
 
 
 OTHERWISE = (
+    (r" (DISTKEY|SORTKEY)\b", ""),
     ("varchar\\(max\\)", "varchar"),
     ("DATEDIFF\\((\\w+),", r"datediff('\1',"),
     ("REGEXP_REPLACE", "replace_all"),
