@@ -36,8 +36,7 @@ dbt-sources: .venv/.project
 test: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-# kills, faults, readers, random histories, fuzzed records, strange environments:
-# seven minutes
+# kills, faults, readers, random histories, fuzzed records, strange environments: minutes
 test-trials: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal tests/trials
 
