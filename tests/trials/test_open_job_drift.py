@@ -109,7 +109,7 @@ def extracted(api: Any, loaded: Loaded, kept: KeptState | None) -> tuple[dict[st
 
 
 def keep(connection: DuckDBPyConnection, jobs: Sequence[Job]) -> Loaded:
-    """The jobs as a file has them, in versions that are no longer the API's."""
+    """The jobs as a file has them, in versions that the API has replaced since."""
     connection.execute("delete from telnyx_raw.jobs")
     columns = [[job.id for job in jobs], [job.status for job in jobs]]
     connection.execute(
