@@ -14,26 +14,31 @@ jobs as (
 ),
 
 -- A number is identified by its id, or by its number if the API sent no id; without either it
--- cannot be followed from job to job, and the joins below drop it. Two of the same table, because
--- what is kept of a million rows for later must be narrow.
-settled_operations as (
+-- cannot be followed from job to job, and the joins below drop it.
+failures as (
     select
-        job_id,
-        outcome,
-        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
-    from telnyx_raw.job_operations
-    where outcome in ('successful', 'failed')
+        operations.job_id,
+        operations.position,
+        operations.phone_number_id,
+        operations.phone_number,
+        jobs.job_type,
+        jobs.job_place,
+        nullif(coalesce(operations.phone_number_id, operations.phone_number), 'forgotten')
+            as phone_number_key
+    from telnyx_raw.job_operations as operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where operations.outcome = 'failed'
 ),
 
-failed_operations as (
+successes as (
     select
-        job_id,
-        position,
-        phone_number_id,
-        phone_number,
-        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
-    from telnyx_raw.job_operations
-    where outcome = 'failed'
+        jobs.job_type,
+        jobs.job_place,
+        nullif(coalesce(operations.phone_number_id, operations.phone_number), 'forgotten')
+            as phone_number_key
+    from telnyx_raw.job_operations as operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where operations.outcome = 'successful'
 ),
 
 errors as (
@@ -45,42 +50,84 @@ errors as (
     from telnyx_raw.job_operation_errors
 ),
 
--- The numbers to list, found in one pass, so that the rest looks at these few alone. A job that
--- both failed and succeeded for a number has failed for it, hence "not before".
+-- Few numbers ever fail: from here on, the many that only succeed are probed, not sorted.
+newest_failures as (
+    select
+        phone_number_key,
+        job_type,
+        max(job_place) as last_job_place
+    from failures
+    where phone_number_key is not null
+    group by phone_number_key, job_type
+),
+
+recovered as (
+    select distinct
+        newest_failures.phone_number_key,
+        newest_failures.job_type
+    from newest_failures
+    inner join successes
+        on
+            newest_failures.phone_number_key = successes.phone_number_key
+            and newest_failures.job_type is not distinct from successes.job_type
+            and newest_failures.last_job_place < successes.job_place
+),
+
+-- The numbers to list, so that the rest looks at these few alone.
 failing as (
     select
-        settled_operations.phone_number_key,
-        jobs.job_type
-    from settled_operations
-    inner join jobs on settled_operations.job_id = jobs.job_id
-    where settled_operations.phone_number_key is not null
-    group by settled_operations.phone_number_key, jobs.job_type
-    having
-        max(case when settled_operations.outcome = 'failed' then jobs.job_place end)
-        >= max(case when settled_operations.outcome = 'successful' then jobs.job_place else 0 end)
+        newest_failures.phone_number_key,
+        newest_failures.job_type,
+        newest_failures.last_job_place
+    from newest_failures
+    left join recovered
+        on
+            newest_failures.phone_number_key = recovered.phone_number_key
+            and newest_failures.job_type is not distinct from recovered.job_type
+    where recovered.phone_number_key is null
 ),
 
--- One verdict per job.
+attempts as (
+    select
+        failing.phone_number_key,
+        failing.last_job_place,
+        failures.job_place,
+        1 as has_failed
+    from failing
+    inner join failures
+        on
+            failing.phone_number_key = failures.phone_number_key
+            and failing.job_type is not distinct from failures.job_type
+    union all
+    select
+        failing.phone_number_key,
+        failing.last_job_place,
+        successes.job_place,
+        0 as has_failed
+    from failing
+    inner join successes
+        on
+            failing.phone_number_key = successes.phone_number_key
+            and failing.job_type is not distinct from successes.job_type
+),
+
+-- One verdict per job: one that both failed and succeeded for a number has failed for it. The
+-- newest job stands for its type.
 verdicts as (
     select
-        settled_operations.phone_number_key,
-        jobs.job_type,
-        jobs.job_place,
-        max(case when settled_operations.outcome = 'failed' then 1 else 0 end) as has_failed
-    from settled_operations
-    inner join jobs on settled_operations.job_id = jobs.job_id
-    inner join failing
-        on
-            settled_operations.phone_number_key = failing.phone_number_key
-            and jobs.job_type is not distinct from failing.job_type
-    group by settled_operations.phone_number_key, jobs.job_type, jobs.job_place
+        phone_number_key,
+        last_job_place,
+        job_place,
+        max(has_failed) as has_failed
+    from attempts
+    group by phone_number_key, last_job_place, job_place
 ),
 
-successes as (
+placed as (
     select
         *,
         max(case when has_failed = 0 then job_place else 0 end) over (
-            partition by phone_number_key, job_type
+            partition by phone_number_key, last_job_place
         ) as last_success_place
     from verdicts
 ),
@@ -89,18 +136,18 @@ successes as (
 streaks as (
     select
         phone_number_key,
-        max(job_place) as last_job_place,
+        last_job_place,
         count(*) as consecutive_failures
-    from successes
+    from placed
     where job_place > last_success_place
-    group by phone_number_key, job_type
+    group by phone_number_key, last_job_place
 ),
 
 -- The newest job of each streak: its failed operations on the number, and their errors, if any.
 final as (
     select
-        max(failed_operations.phone_number_id) as phone_number_id,
-        max(failed_operations.phone_number) as phone_number,
+        max(failures.phone_number_id) as phone_number_id,
+        max(failures.phone_number) as phone_number,
         jobs.job_type,
         jobs.job_id as last_job_id,
         jobs.updated_at as last_failed_at,
@@ -113,14 +160,14 @@ final as (
         ) as error_pointers
     from streaks
     inner join jobs on streaks.last_job_place = jobs.job_place
-    inner join failed_operations
+    inner join failures
         on
-            jobs.job_id = failed_operations.job_id
-            and streaks.phone_number_key = failed_operations.phone_number_key
+            streaks.last_job_place = failures.job_place
+            and streaks.phone_number_key = failures.phone_number_key
     left join errors
         on
-            failed_operations.job_id = errors.job_id
-            and failed_operations.position = errors.operation_position
+            failures.job_id = errors.job_id
+            and failures.position = errors.operation_position
     group by
         streaks.phone_number_key,
         streaks.consecutive_failures,

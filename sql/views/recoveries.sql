@@ -15,15 +15,20 @@ jobs as (
     from telnyx.jobs
 ),
 
-failed_operations as (
+-- A number is identified by its id, or by its number if the API sent no id.
+failures as (
     select
-        job_id,
-        position,
-        phone_number_id,
-        phone_number,
-        nullif(coalesce(phone_number_id, phone_number), 'forgotten') as phone_number_key
-    from telnyx_raw.job_operations
-    where outcome = 'failed'
+        operations.job_id,
+        operations.position,
+        operations.phone_number_id,
+        operations.phone_number,
+        jobs.job_type,
+        jobs.job_place,
+        nullif(coalesce(operations.phone_number_id, operations.phone_number), 'forgotten')
+            as phone_number_key
+    from telnyx_raw.job_operations as operations
+    inner join jobs on operations.job_id = jobs.job_id
+    where operations.outcome = 'failed'
 ),
 
 errors as (
@@ -34,16 +39,6 @@ errors as (
     from telnyx_raw.job_operation_errors
 ),
 
-failures as (
-    select
-        jobs.job_type,
-        jobs.job_place,
-        failed_operations.phone_number_key
-    from failed_operations
-    inner join jobs on failed_operations.job_id = jobs.job_id
-    where failed_operations.phone_number_key is not null
-),
-
 -- A number for each phone number and job type that ever failed, as text is slow to sort.
 failing as (
     select
@@ -52,18 +47,30 @@ failing as (
         min(job_place) as first_place,
         row_number() over (order by phone_number_key asc, job_type asc) as failing_number
     from failures
+    where phone_number_key is not null
     group by phone_number_key, job_type
 ),
 
-failed_attempts as (
-    select distinct
+failed_operations as (
+    select
         failing.failing_number,
-        failures.job_place
+        failures.job_id,
+        failures.job_place,
+        failures.position,
+        failures.phone_number_id,
+        failures.phone_number
     from failures
     inner join failing
         on
             failures.phone_number_key = failing.phone_number_key
             and failures.job_type is not distinct from failing.job_type
+),
+
+failed_attempts as (
+    select distinct
+        failing_number,
+        job_place
+    from failed_operations
 ),
 
 succeeded as (
@@ -147,12 +154,10 @@ first_failures as (
         string_agg(distinct errors.error_code, ', ' order by errors.error_code asc nulls first)
             as error_codes
     from runs
-    inner join failing on runs.failing_number = failing.failing_number
-    inner join jobs on runs.first_place = jobs.job_place
     inner join failed_operations
         on
-            jobs.job_id = failed_operations.job_id
-            and failing.phone_number_key = failed_operations.phone_number_key
+            runs.failing_number = failed_operations.failing_number
+            and runs.first_place = failed_operations.job_place
     left join errors
         on
             failed_operations.job_id = errors.job_id
