@@ -1,10 +1,10 @@
 """The report's figures, read from the views."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from telnyx_jobs.destinations.base import Destination, Reader, published
 from telnyx_jobs.text import one_line
@@ -17,8 +17,7 @@ _READ = 500
 Row = TypeVar("Row")
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """Figures over every job."""
 
     jobs: int
@@ -36,8 +35,7 @@ class Totals:
         return self.failed / self.settled if self.settled else None
 
 
-@dataclass(frozen=True)
-class Freshness:
+class Freshness(NamedTuple):
     """The newest published sync, and what it left out. `synced_at` is None before the first."""
 
     synced_at: datetime | None = None
@@ -45,8 +43,7 @@ class Freshness:
     rejected_records: int = 0
 
 
-@dataclass(frozen=True)
-class Failures:
+class Failures(NamedTuple):
     """Operations failed with a code, at a pointer pattern, or both; bounds are Wilson's, 95 %."""
 
     code: str | None
@@ -60,8 +57,7 @@ class Failures:
     last_failed_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Operations of the jobs last changed in some days. `failure_rate` is None if none settled."""
 
     settled: int
@@ -69,8 +65,7 @@ class Span:
     failure_rate: float | None
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A code and pattern whose rate differs between the newest 7 days and the 28 before."""
 
     change: str
@@ -83,8 +78,7 @@ class Change:
     earlier_rate: float | None
 
 
-@dataclass(frozen=True)
-class NewFailure:
+class NewFailure(NamedTuple):
     """A pair of code and pointer pattern, by when it was first seen."""
 
     code: str | None
@@ -96,8 +90,7 @@ class NewFailure:
     last_failed_at: datetime | None
 
 
-@dataclass(frozen=True)
-class FailingNumber:
+class FailingNumber(NamedTuple):
     number: str
     job_type: str | None
     consecutive_failures: int
@@ -106,8 +99,7 @@ class FailingNumber:
     last_failed_at: datetime | None
 
 
-@dataclass(frozen=True)
-class OpenJob:
+class OpenJob(NamedTuple):
     job_id: str
     job_type: str | None
     status: str | None
@@ -115,10 +107,10 @@ class OpenJob:
     created_at: datetime | None
     estimated_completion_at: datetime | None
     is_overdue: bool
+    read_at: datetime
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(NamedTuple):
     """Operations settled in jobs of one type that Telnyx last changed on this UTC day."""
 
     day: date
@@ -127,8 +119,7 @@ class Day:
     failed: int
 
 
-@dataclass(frozen=True)
-class Listed(Generic[Row]):
+class Listed(NamedTuple, Generic[Row]):
     """The first rows of a list, and how many it has."""
 
     rows: Sequence[Row]
@@ -211,9 +202,10 @@ _CHANGES = """
         abs(coalesce(recent_failure_rate, 0) - coalesce(earlier_failure_rate, 0)) desc,
         error_code nulls last, error_pointer_pattern nulls last
 """
+_POINTER = "error_pointer_pattern"
 _RATES = """
     select
-        {code} as code, {pointer} as pointer, {title} as title, failed_operation_count,
+        {} as code, {} as pointer, {} as title, failed_operation_count,
         failure_rate, failure_rate_low, failure_rate_high, phone_number_count, last_failed_at
     from telnyx.{view}
     order by failed_operation_count desc, code nulls last, pointer nulls last
@@ -259,7 +251,7 @@ def read_report(destination: Destination, now: datetime) -> Report:
 
 
 def _read(reader: Reader, name: str, now: datetime) -> Report:
-    def listed(kind: type[Row], sql: str) -> Listed[Row]:
+    def listed(kind: Callable[..., Row], sql: str) -> Listed[Row]:
         ((total,),) = reader.query(f"select count(*) from ({sql}) as listed")
         return Listed([kind(*row) for row in rows(f"{sql} limit {_READ}")], total)
 
@@ -275,26 +267,24 @@ def _read(reader: Reader, name: str, now: datetime) -> Report:
         recent=Span(*rows(_SPAN.format(first=7 * 24, last=0))[0]),
         earlier=Span(*rows(_SPAN.format(first=35 * 24, last=7 * 24))[0]),
         changes=listed(Change, _CHANGES),
-        codes=listed(Failures, _rates("failure_rates_by_error_code", code=True, title=True)),
-        pointers=listed(Failures, _rates("failure_rates_by_pointer", pointer=True)),
+        codes=listed(Failures, _rates("failure_rates_by_error_code", "error_code", "error_title")),
+        pointers=listed(Failures, _rates("failure_rates_by_pointer", _POINTER)),
         pairs=listed(
-            Failures, _rates("failure_rates_by_error_code_and_pointer", code=True, pointer=True)
+            Failures, _rates("failure_rates_by_error_code_and_pointer", "error_code", _POINTER)
         ),
         newest=listed(NewFailure, _NEWEST),
         numbers=listed(FailingNumber, _NUMBERS),
-        open_jobs=listed(OpenJob, _OPEN_JOBS),
+        open_jobs=listed(lambda *row: OpenJob._make([*row, now]), _OPEN_JOBS),
         days=[Day(*row) for row in rows(_DAYS)],
     )
 
 
-def _rates(view: str, *, code: bool = False, pointer: bool = False, title: bool = False) -> str:
-    """The query of a failure-rate view; missing columns are NULL."""
-    return _RATES.format(
-        view=view,
-        code="error_code" if code else "null",
-        pointer="error_pointer_pattern" if pointer else "null",
-        title="error_title" if title else "null",
-    )
+def _rates(view: str, *known: str) -> str:
+    """The query of a failure-rate view; the columns that it does not have are NULL."""
+    columns = [
+        name if name in known else "null" for name in ("error_code", _POINTER, "error_title")
+    ]
+    return _RATES.format(*columns, view=view)
 
 
 def _shown(value: Any) -> Any:

@@ -1,42 +1,20 @@
 """The report as a page for a terminal."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from rich.bar import Bar
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from telnyx_jobs.report.figures import Failures, Listed, Report
-from telnyx_jobs.report.wording import (
-    TREND,
-    at,
-    code_of,
-    due_of,
-    freshness_of,
-    percent,
-    pointer_of,
-    remarks_of,
-    trend_of,
-)
+from telnyx_jobs.report.figures import Report
+from telnyx_jobs.report.tables import HIDDEN, REST, Table, tables_of, trend_table
+from telnyx_jobs.report.wording import freshness_of, percent, remarks_of
 
 WIDTH = 100
 """Columns of the page."""
 TOP = 10
 """Rows shown of each list."""
-_BAR_WIDTH = 16
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table for the terminal; the wide one gets the remaining width."""
-
-    name: str
-    width: int | None = None
-    wide: bool = False
-    right: bool = False
 
 
 def text_page(report: Report, console: Console) -> str:
@@ -54,28 +32,15 @@ def _page(report: Report) -> Iterator[RenderableType]:
     yield from map(Text, remarks_of(report))
     if not report.codes.total:
         yield Text("\nNothing has failed." if report.totals.jobs else "\nNo jobs yet.")
-    if report.newest_at and report.codes.total:
-        yield from _trend(report)
-    if report.codes.total:
-        code, title = Column("code", width=10), Column("title", wide=True)
-        yield _section(
-            "Failure rate by error code", report.codes, _rate_table([code, title], report.codes)
-        )
-        pointer = Column("pointer", wide=True)
-        yield _section(
-            "Failure rate by pointer", report.pointers, _rate_table([pointer], report.pointers)
-        )
-    if report.newest.total:
-        yield _section("First seen in the newest 7 days", report.newest, _newest(report))
-    if report.numbers.total:
-        yield _section("Numbers still failing", report.numbers, _numbers(report))
-    if report.open_jobs.total:
-        yield _section("Open jobs", report.open_jobs, _open_jobs(report))
+    if trend := trend_table(report):
+        yield from _section(trend)
+    for table in tables_of(report):
+        yield from _section(table)
 
 
-def _totals(report: Report) -> Table:
+def _totals(report: Report) -> RichTable:
     totals = report.totals
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = RichTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_row("jobs", f"{totals.jobs:,}")
     table.add_row("  open", f"{report.open_jobs.total:,}, {totals.overdue:,} overdue")
     table.add_row("operations settled", f"{totals.settled:,}")
@@ -85,126 +50,43 @@ def _totals(report: Report) -> Table:
     return table
 
 
-def _trend(report: Report) -> Iterator[RenderableType]:
-    yield Text(f"\n{TREND}", style="bold")
-    yield Text(trend_of(report))
-    if not report.changes.total:
+def _section(table: Table) -> Iterator[RenderableType]:
+    if table.terminal_title is None:
+        return
+    yield Text(f"\n{table.terminal_title}", style="bold")
+    if table.lead:
+        yield Text(table.lead)
+    if not table.listed.rows:
         yield Text("Nothing is new, rising, falling or gone.")
         return
-    table = _table(
-        Column("change", width=7),
-        Column("code", width=10),
-        Column("pointer", wide=True),
-        *(Column(name, right=True) for name in ("rate", "before", "failed", "before")),
-    )
-    for change in report.changes.rows[:TOP]:
-        is_worse = change.change in ("new", "rising")
-        table.add_row(
-            Text(change.change, style="red" if is_worse else "green"),
-            Text(code_of(change)),
-            Text(pointer_of(change)),
-            percent(change.failure_rate),
-            percent(change.earlier_rate),
-            f"{change.failed:,}",
-            f"{change.earlier_failed:,}",
-        )
-    yield table
-    yield from _rest(report.changes)
+    yield _drawn(table)
+    if table.listed.total > TOP:
+        yield Text(f"and {table.listed.total - TOP:,} more rows", style="dim")
 
 
-def _section(title: str, listed: Listed[Any], table: Table) -> Group:
-    return Group(Text(f"\n{title}", style="bold"), table, *_rest(listed))
-
-
-def _rest(listed: Listed[Any]) -> Iterator[Text]:
-    if listed.total > TOP:
-        yield Text(f"and {listed.total - TOP:,} more rows", style="dim")
-
-
-def _rate_table(first: Sequence[Column], failures: Listed[Failures]) -> Table:
-    """The columns given, then counts, rates and a bar; rows as the first cells of each."""
-    columns = (Column("failed", right=True), Column("rate", right=True), Column("95 % range"))
-    table = _table(*first, *columns, Column("", width=_BAR_WIDTH))
-    highest = max(failure.failure_rate for failure in failures.rows)
-    for failure in failures.rows[:TOP]:
-        texts = {"code": code_of(failure), "pointer": pointer_of(failure), "title": failure.title}
-        table.add_row(
-            *(Text(texts[column.name] or "-") for column in first),
-            f"{failure.failed:,}",
-            percent(failure.failure_rate),
-            f"{percent(failure.rate_low)} to {percent(failure.rate_high)}",
-            Bar(highest, 0, failure.failure_rate, width=_BAR_WIDTH, color="red"),
-        )
-    return table
-
-
-def _newest(report: Report) -> Table:
-    table = _table(
-        Column("first seen", width=16),
-        Column("code", width=10),
-        Column("pointer", wide=True),
-        Column("title", width=28),
-        Column("failed", right=True),
-    )
-    for new in report.newest.rows[:TOP]:
-        table.add_row(
-            at(new.first_failed_at),
-            Text(code_of(new)),
-            Text(pointer_of(new)),
-            Text(new.title or "-"),
-            f"{new.failed:,}",
-        )
-    return table
-
-
-def _numbers(report: Report) -> Table:
-    table = _table(
-        Column("number", width=20),
-        Column("job type", width=26),
-        Column("error codes", wide=True),
-        Column("in a row", right=True),
-        Column("last failed", width=16),
-    )
-    for number in report.numbers.rows[:TOP]:
-        table.add_row(
-            Text(number.number),
-            Text(number.job_type or "-"),
-            Text(number.codes or "-"),
-            f"{number.consecutive_failures:,}",
-            at(number.last_failed_at),
-        )
-    return table
-
-
-def _open_jobs(report: Report) -> Table:
-    table = _table(
-        Column("job", wide=True),
-        Column("job type", width=25),
-        Column("status", width=11),
-        Column("pending", right=True),
-        Column("due", width=14),
-    )
-    for job in report.open_jobs.rows[:TOP]:
-        table.add_row(
-            Text(job.job_id),
-            Text(job.job_type or "-"),
-            Text(job.status or "-"),
-            "-" if job.pending is None else f"{job.pending:,}",
-            Text(due_of(job, report.read_at), style="red" if job.is_overdue else ""),
-        )
-    return table
-
-
-def _table(*columns: Column) -> Table:
+def _drawn(table: Table) -> RichTable:
     """A table of one line per row: texts that are too long end in an ellipsis."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True, header_style="dim")
+    columns = [column for column in table.columns if column.width is not HIDDEN]
+    drawn = RichTable(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True, header_style="dim"
+    )
     for column in columns:
-        table.add_column(
-            column.name,
-            justify="right" if column.right else "left",
-            ratio=1 if column.wide else None,
-            max_width=column.width,
+        drawn.add_column(
+            column.name if column.short is None else column.short,
+            justify="right" if column.kind in ("figure", "rate") else "left",
+            ratio=1 if column.width == REST else None,
+            max_width=column.width if column.width and column.width > 0 else None,
             no_wrap=True,
             overflow="ellipsis",
         )
-    return table
+    highest = max(getattr(row, "failure_rate", None) or 0.0 for row in table.listed.rows)
+    for row in table.listed.rows[:TOP]:
+        drawn.add_row(
+            *(
+                Bar(highest, 0, row.failure_rate, width=column.width, color="red")
+                if column.kind == "bar"
+                else Text(column.cell(row).text, column.cell(row).style)
+                for column in columns
+            )
+        )
+    return drawn

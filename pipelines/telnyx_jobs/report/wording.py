@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from telnyx_jobs.report.figures import Change, Failures, NewFailure, OpenJob, Report, Span
+from telnyx_jobs.report.figures import Failures, OpenJob, Report, Span
 
 
 def percent(rate: float | None) -> str:
@@ -26,19 +26,19 @@ def length(time: timedelta) -> str:
     return f"{int(seconds)} s"
 
 
-def due_of(job: OpenJob, now: datetime) -> str:
-    """When an open job is expected to be complete, seen from now."""
+def due_of(job: OpenJob) -> str:
+    """When an open job is expected to be complete, seen from when it was read."""
     if job.estimated_completion_at is None:
         return "no estimate"
-    left = job.estimated_completion_at - now
+    left = job.estimated_completion_at - job.read_at
     return f"{length(-left)} overdue" if job.is_overdue else f"in {length(left)}"
 
 
-def code_of(failure: Failures | NewFailure | Change) -> str:
+def code_of(failure: Failures) -> str:
     return "no code" if failure.code is None else failure.code
 
 
-def pointer_of(failure: Failures | NewFailure | Change) -> str:
+def pointer_of(failure: Failures) -> str:
     return "no pointer" if failure.pointer is None else failure.pointer
 
 
