@@ -16,8 +16,8 @@ from telnyx_jobs.demo_api.failures import (
     WAVES,
     WHOLE_JOB,
     Failure,
-    Incident,
     Json,
+    Strike,
 )
 from telnyx_jobs.demo_api.numbers import BAD_NUMBERS
 from telnyx_jobs.demo_api.parameters import is_sent
@@ -54,7 +54,7 @@ class Work:
     is_campaign: bool
 
 
-def incident_at(job_type: str, ended: int) -> Incident | None:
+def incident_at(job_type: str, ended: int) -> Strike | None:
     """The incident that strikes jobs of this type that end at this instant."""
     incident = INCIDENTS[ended // _INCIDENT % len(INCIDENTS)]
     return incident if incident.job_type == job_type else None
@@ -86,10 +86,8 @@ def drawn_outcomes(work: Work, random: Random) -> Outcomes:
             # the same number fails each time with the same error
             failures[position] = BAD_NUMBER[number % len(BAD_NUMBER)]
         elif luck < work.failure_rate:
-            is_usual = not work.fails
-            failures[position] = (
-                _usual_failure(work, random) if is_usual else WHOLE_JOB[work.job_type]
-            )
+            whole = WHOLE_JOB[work.job_type]
+            failures[position] = whole if work.fails else _usual_failure(work, random)
         elif position in struck:
             failures[position] = struck[position]
     return Outcomes(failures, frozenset(unanswered))
