@@ -48,35 +48,29 @@ def _key(name: str, type_: Type, description: str) -> Column:
     return Column(name, type_, description, nullable=False)
 
 
-COUNTS = (
-    Column(
-        "phone_numbers_count",
-        "bigint",
-        "Numbers asked for; NULL when the API sent no array, 0 when it sent an empty one.",
-    ),
-    Column(
-        "successful_operations_count",
-        "bigint",
-        "Operations that succeeded; NULL when the API sent no array.",
-    ),
-    Column(
-        "pending_operations_count",
-        "bigint",
-        "Operations not settled yet; NULL when the API sent no array.",
-    ),
-    Column(
-        "failed_operations_count",
-        "bigint",
-        "Operations that failed; NULL when the API sent no array.",
-    ),
+COUNTS = tuple(
+    Column(f"{array}_count", "bigint", f"{meaning}; NULL when the API sent no array{more}.")
+    for array, meaning, more in (
+        ("phone_numbers", "Numbers asked for", ", 0 when it sent an empty one"),
+        ("successful_operations", "Operations that succeeded", ""),
+        ("pending_operations", "Operations not settled yet", ""),
+        ("failed_operations", "Operations that failed", ""),
+    )
 )
 _MARKER = Column(
     MARKER,
     "bool",
     "Technical: marks a key whose rows a load replaces. Such rows are never stored.",
 )
+_JOB_ID = _key("job_id", "text", "The job, telnyx_raw.jobs.id.")
 _PHONE_NUMBER_ID = Column("phone_number_id", "text", "Telnyx id of the number; NULL when not sent.")
 _PHONE_NUMBER = Column("phone_number", "text", "The number in E.164 form; NULL when not sent.")
+
+
+def _child(name: str, description: str, key: tuple[str, ...], *columns: Column) -> Table:
+    """A table of what belongs to jobs: a load replaces all rows of a job."""
+    return Table(name, description, ("job_id", *key), (_JOB_ID, *columns, _MARKER), "job_id")
+
 
 JOBS = Table(
     name="jobs",
@@ -98,69 +92,49 @@ JOBS = Table(
         Column(ROW_HASH, "text", "Technical: hash of the record, shows whether a job changed."),
     ),
 )
-JOB_PHONE_NUMBERS = Table(
-    name="job_phone_numbers",
-    description="One row per number that a job was asked to change.",
-    key=("job_id", "position"),
-    replaced_by="job_id",
-    columns=(
-        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
-        _key("position", "bigint", "Place in the API's phone_numbers array, from 0."),
-        _PHONE_NUMBER_ID,
-        _PHONE_NUMBER,
-        _MARKER,
-    ),
+JOB_PHONE_NUMBERS = _child(
+    "job_phone_numbers",
+    "One row per number that a job was asked to change.",
+    ("position",),
+    _key("position", "bigint", "Place in the API's phone_numbers array, from 0."),
+    _PHONE_NUMBER_ID,
+    _PHONE_NUMBER,
 )
-JOB_OPERATIONS = Table(
-    name="job_operations",
-    description="One row per operation of a job on a number.",
-    key=("job_id", "outcome", "position"),
-    replaced_by="job_id",
-    columns=(
-        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
-        _key("outcome", "text", "successful, pending or failed: the array the operation is in."),
-        _key("position", "bigint", "Place in that array, from 0."),
-        _PHONE_NUMBER_ID,
-        _PHONE_NUMBER,
-        _MARKER,
-    ),
+JOB_OPERATIONS = _child(
+    "job_operations",
+    "One row per operation of a job on a number.",
+    ("outcome", "position"),
+    _key("outcome", "text", "successful, pending or failed: the array the operation is in."),
+    _key("position", "bigint", "Place in that array, from 0."),
+    _PHONE_NUMBER_ID,
+    _PHONE_NUMBER,
 )
-JOB_OPERATION_ERRORS = Table(
-    name="job_operation_errors",
-    description="One row per error of a failed operation.",
-    key=("job_id", "operation_position", "position"),
-    replaced_by="job_id",
-    columns=(
-        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
-        _key("operation_position", "bigint", "Place of the operation in failed_operations."),
-        _key("position", "bigint", "Place in the operation's errors array, from 0."),
-        Column("code", "text", "Telnyx error code, such as 10015."),
-        Column("title", "text", "Short text of the error."),
-        Column("detail", "text", "What exactly was wrong."),
-        Column("source_pointer", "text", "JSON pointer (RFC 6901) to the field at fault."),
-        Column("source_parameter", "text", "Query parameter at fault."),
-        Column("meta_url", "text", "Page that explains the error."),
-        _MARKER,
-    ),
+JOB_OPERATION_ERRORS = _child(
+    "job_operation_errors",
+    "One row per error of a failed operation.",
+    ("operation_position", "position"),
+    _key("operation_position", "bigint", "Place of the operation in failed_operations."),
+    _key("position", "bigint", "Place in the operation's errors array, from 0."),
+    Column("code", "text", "Telnyx error code, such as 10015."),
+    Column("title", "text", "Short text of the error."),
+    Column("detail", "text", "What exactly was wrong."),
+    Column("source_pointer", "text", "JSON pointer (RFC 6901) to the field at fault."),
+    Column("source_parameter", "text", "Query parameter at fault."),
+    Column("meta_url", "text", "Page that explains the error."),
 )
-JOB_PARAMETERS = Table(
-    name="job_parameters",
-    description="One row per leaf of a job's parameters, the numbers asked for left out.",
-    key=("job_id", "pointer"),
-    replaced_by="job_id",
-    columns=(
-        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
-        _key("pointer", "text", "JSON pointer (RFC 6901) to the value in jobs.parameters."),
-        Column("value", "text", "A string as it is, anything else as JSON: false, null, 7, []."),
-        _MARKER,
-    ),
+JOB_PARAMETERS = _child(
+    "job_parameters",
+    "One row per leaf of a job's parameters, the numbers asked for left out.",
+    ("pointer",),
+    _key("pointer", "text", "JSON pointer (RFC 6901) to the value in jobs.parameters."),
+    Column("value", "text", "A string as it is, anything else as JSON: false, null, 7, []."),
 )
 JOB_OBSERVATIONS = Table(
     name="job_observations",
     description="One row each time a sync saw a job changed.",
     key=("job_id", "observed_at"),
     columns=(
-        _key("job_id", "text", "The job, telnyx_raw.jobs.id."),
+        _JOB_ID,
         _key("observed_at", "timestamp", "When the sync read the job, UTC."),
         Column("status", "text", "The job's status then."),
         Column("updated_at", "timestamp", "The job's updated_at then, UTC."),
