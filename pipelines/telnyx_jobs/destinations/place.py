@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,58 +14,27 @@ from filelock import FileLock, Timeout
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
 
 
-@dataclass(frozen=True)
 class Place:
     """The path of a database, and its state folder. A warehouse has a name instead of a file."""
 
-    database: Path
-    creates_folder: bool = False
-    """Whether the folder of the database is created if only it is missing."""
-    run: str = field(default_factory=lambda: secrets.token_hex(4))
-    """Names the work of this run, so that no other one can take it for its own."""
-
-    @property
-    def state(self) -> Path:
-        return self.database.parent / f".{self.database.name}.state"
-
-    @property
-    def pages(self) -> Path:
+    def __init__(self, database: Path, creates_folder: bool = False) -> None:
+        self.database = database
+        self.creates_folder = creates_folder
+        """Whether the folder of the database is created if only it is missing."""
+        self.state = database.parent / f".{database.name}.state"
+        self.pages = self.state / "spool"
         """List pages that are read but not published; the name is that of the first version."""
-        return self.state / "spool"
-
-    @property
-    def lock(self) -> Path:
-        return self.state / "lock"
-
-    @property
-    def runs(self) -> Path:
-        return self.state / "runs.jsonl"
-
-    @property
-    def mask_key(self) -> Path:
-        return self.state / "mask.key"
-
-    @property
-    def forget_key(self) -> Path:
-        return self.state / "forget.key"
-
-    @property
-    def leftovers(self) -> Path:
+        self.lock = self.state / "lock"
+        self.runs = self.state / "runs.jsonl"
+        self.mask_key = self.state / "mask.key"
+        self.forget_key = self.state / "forget.key"
+        self.leftovers = self.state / "work"
         """What runs create and no later one needs: the next run deletes what a killed one left."""
-        return self.state / "work"
-
-    @property
-    def work(self) -> Path:
-        return self.leftovers / self.run
-
-    @property
-    def build(self) -> Path:
-        return self.work / self.database.name
-
-    @property
-    def foreign_wal(self) -> Path:
+        self.work = self.leftovers / secrets.token_hex(4)
+        """Named at random, so that no other run can take it for its own."""
+        self.build = self.work / database.name
+        self.foreign_wal = self.state / f"foreign-{database.name}.wal"
         """The new place of a WAL that somebody else left beside the published file."""
-        return self.state / f"foreign-{self.database.name}.wal"
 
     def make(self) -> None:
         """Create the state folder, private also when it existed before.
