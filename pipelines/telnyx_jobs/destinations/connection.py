@@ -14,7 +14,8 @@ from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseUndef
 from telnyx_jobs.destinations.answer import WrongQuery
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
-from telnyx_jobs.source.sql import qualified, query_of
+from telnyx_jobs.source.sql import query_of
+from telnyx_jobs.views.create import qualified
 
 _LOCK_SECONDS = 10
 """How long a run waits for the server to notice that an earlier one was killed."""

@@ -25,8 +25,9 @@ from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.flatten import arrow_schema
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
-from telnyx_jobs.source.sql import has_tables, query_of
+from telnyx_jobs.source.sql import query_of
 from telnyx_jobs.source.state import SOURCE_NAME, STATE_KEY, KeptState
+from telnyx_jobs.views.create import has_tables, qualified
 
 _REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 _WITHOUT_NUL = ("postgres", "redshift")
@@ -118,7 +119,8 @@ def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
         )
     with pipeline.sql_client() as client:
         query = query_of(client, pipeline.dataset_name)
-        is_filled = has_tables(client, pipeline.dataset_name, LOADED)
+        names = [qualified(client, pipeline.dataset_name, table.name) for table in LOADED]
+        is_filled = has_tables(client, names)
         yield Loaded(query, takes_appends=False) if is_filled else NOTHING_LOADED
 
 

@@ -1,14 +1,13 @@
 """Queries by dlt's SQL clients, in the plain SQL that all destinations share."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
+from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
 from telnyx_jobs.source.query import Query
+from telnyx_jobs.views.create import qualified
 
 _JSON_TO_TEXT = {
     "bigquery": "to_json_string",
@@ -35,23 +34,6 @@ def query_of(client: Any, dataset: str, views: str = VIEW_SCHEMA) -> Query:
         return [tuple(map(_in_utc, row)) for row in rows or ()]
 
     return query
-
-
-def qualified(client: Any, schema: str, table: str) -> str:
-    """The full name of a table or view of the schema, quoted."""
-    with client.with_alternative_dataset_name(schema):
-        return str(client.make_qualified_table_name(table))
-
-
-def has_tables(client: Any, dataset: str, tables: Iterable[Table]) -> bool:
-    """Whether the dataset has all of these tables."""
-    names = [qualified(client, dataset, table.name) for table in tables]
-    looks = " union all ".join(f"select 1 as found from {name} where 1 = 0" for name in names)
-    try:
-        client.execute_sql(looks)
-    except DatabaseUndefinedRelation:
-        return False
-    return True
 
 
 def _in_utc(value: Any) -> Any:

@@ -33,7 +33,11 @@ def create_views(pipeline: dlt.Pipeline, schema: str = VIEW_SCHEMA) -> None:
         def naming(schema: str, table: str) -> str:
             return qualified(client, schemas.get(schema, schema), table)
 
-        _check_tables(client, naming)
+        if not has_tables(client, [naming(RAW_SCHEMA, table.name) for table in LOADED]):
+            raise BadConfiguration(
+                f"{client.dataset_name} lacks tables of this version: run the pipeline with "
+                "telnyx_jobs() first"
+            )
         dialect = str(client.capabilities.sqlglot_dialect)
         views = create_statements(dialect, naming, LOADED, schemas)
         install(client, schema, views, naming, LOADED)
@@ -77,12 +81,11 @@ def _execute_as_one(client: Any, statements: Iterable[str]) -> None:
             client.execute_sql(statement)
 
 
-def _check_tables(client: Any, naming: Naming) -> None:
-    names = [naming(RAW_SCHEMA, table.name) for table in LOADED]
+def has_tables(client: Any, names: Iterable[str]) -> bool:
+    """Whether all tables of these full names exist."""
+    looks = " union all ".join(f"select 1 as found from {name} where 1 = 0" for name in names)
     try:
-        client.execute_sql(" union all ".join(f"select 1 from {n} where 1 = 0" for n in names))
-    except DatabaseUndefinedRelation as error:
-        raise BadConfiguration(
-            f"{client.dataset_name} lacks tables of this version: run the pipeline with "
-            "telnyx_jobs() first"
-        ) from error
+        client.execute_sql(looks)
+    except DatabaseUndefinedRelation:
+        return False
+    return True
