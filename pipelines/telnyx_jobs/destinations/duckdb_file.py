@@ -70,7 +70,7 @@ class DuckDBFile:
         self._report = report
         self._file_mode = settings.file_mode
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._flusher = ThreadPoolExecutor(1)
+        self._beside = ThreadPoolExecutor(2)
         self._flushed: Future[None] | None = None
         """Set while the copy is on its way to the disk."""
 
@@ -88,17 +88,16 @@ class DuckDBFile:
         """
         self.discard()
         self.place.begin_work()
-        with ThreadPoolExecutor(1) as ahead:
-            # it takes half a second, while the file is copied
-            ahead.submit(_import_dlt)
-            if self.is_published():
-                self._report("copy", bytes=self.place.database.stat().st_size)
-                with self._settled() as published:
-                    _copy(published, self.place.build)
-                # while the API is read, so that publishing has only the changes to wait for
-                self._flushed = self._flusher.submit(sync_to_disk, self.place.build)
-            else:
-                create_empty(self.place.build)
+        # it takes half a second; who needs it imports it again, and waits for that
+        self._beside.submit(_import_dlt)
+        if self.is_published():
+            self._report("copy", bytes=self.place.database.stat().st_size)
+            with self._settled() as published:
+                _copy(published, self.place.build)
+            # while the API is read, so that publishing has only the changes to wait for
+            self._flushed = self._beside.submit(sync_to_disk, self.place.build)
+        else:
+            create_empty(self.place.build)
         self.place.build.chmod(0o600)
         self._connection = connect(self.place.build)
         self._connection.execute(f"set memory_limit = '{_BUILD_MEMORY}'")

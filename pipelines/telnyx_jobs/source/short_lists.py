@@ -79,12 +79,13 @@ class ListTrust:
 def _has_shrunk(record: Record, version: Version | None) -> bool:
     """Whether the record is a change to fewer operations than stored, or than numbers asked for."""
     count = _operations(record)
-    if version is not None and (
-        version.content_hash == record.content_hash() or is_older(record, version.updated_at)
-    ):
-        return False
     expected = max(len(record.job.phone_numbers or ()), version.operations if version else 0)
-    return count < expected
+    if count >= expected:
+        return False
+    # hashed last: it reads every operation
+    return version is None or not (
+        is_older(record, version.updated_at) or version.content_hash == record.content_hash()
+    )
 
 
 def _operations(record: Record) -> int:
