@@ -14,7 +14,7 @@ _REQUIREMENTS = {
     "chdb": ["chdb==4.4.0", "chdb-core==26.9.0", "pyarrow"],
     # this package with what it needs for warehouses, and ClickHouse itself
     "destinations": [
-        *("--editable", f"{ROOT}[clickhouse,snowflake]"),
+        *("--editable", f"{ROOT}[bigquery,clickhouse,snowflake]"),
         *("chdb==4.4.0", "chdb-core==26.9.0"),
         # of fakesnow's server
         "snowflake-connector-python<5",

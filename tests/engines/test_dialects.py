@@ -99,19 +99,11 @@ with fakesnow.server() as arguments, snowflake.connector.connect(**arguments) as
 os._exit(0)
 """
 
+SERVER = f"SERVER = {str(Path(__file__).with_name('bqemulator_server.py'))!r}\n"
 BQEMULATOR = r"""
-import duckdb, duckdb_extension_spatial
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
-
-# the emulator asks for DuckDB's extension by name, and would fetch it
-held = pathlib.Path(duckdb_extension_spatial.__file__).parent / "extensions"
-held /= f"v{duckdb.__version__}"
-for platform in ("linux_amd64", "linux_arm64", "osx_arm64"):
-    there = pathlib.Path(out) / ".duckdb" / "extensions" / held.name / platform
-    there.mkdir(parents=True)
-    (there / "spatial.duckdb_extension").symlink_to(held / "spatial.duckdb_extension")
 
 def free_port():
     with socket.socket() as listening:
@@ -119,7 +111,7 @@ def free_port():
         return listening.getsockname()[1]
 
 rest, grpc = str(free_port()), str(free_port())
-command = [sys.executable, "-m", "bqemulator", "start", "--rest-port", rest, "--grpc-port", grpc]
+command = [sys.executable, SERVER, rest, grpc]
 log = open(f"{out}/server.log", "wb")
 server = subprocess.Popen(command, stdout=log, stderr=log)
 try:
@@ -165,7 +157,7 @@ ENGINES: dict[str, tuple[Any, ...]] = {
         *("fakesnow", FAKESNOW),
         lambda schema, name: f'"{schema.upper()}"."{name.upper()}"',
     ),
-    "bigquery": ("bqemulator", BQEMULATOR, lambda schema, name: f"`{schema}`.`{name}`"),
+    "bigquery": ("bqemulator", SERVER + BQEMULATOR, lambda schema, name: f"`{schema}`.`{name}`"),
 }
 """By dialect the environment, the script, and the naming."""
 

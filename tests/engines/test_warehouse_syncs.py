@@ -3,6 +3,7 @@
 docs/warehouses.md lists what each stand-in lacks.
 """
 
+import itertools
 import json
 import pickle
 import re
@@ -152,13 +153,63 @@ def clickhouse(folder: Path) -> Iterator[StandIn]:
     yield StandIn(sync, read, "`it`.`{}___{}`".format)
 
 
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@contextmanager
+def bigquery(folder: Path) -> Iterator[StandIn]:
+    """bqemulator's server, and Google's own client in dlt's destination.
+
+    Each sync has a folder of its own, so that it knows of the earlier ones by BigQuery alone.
+    """
+    script, server_script = (
+        str(Path(__file__).with_name(f"{name}.py"))
+        for name in ("bigquery_in_emulator", "bqemulator_server")
+    )
+    port, homes = free_port(), itertools.count()
+    prefix = "DESTINATION__BIGQUERY__CREDENTIALS__"
+    credentials = {
+        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port}",
+        f"{prefix}PROJECT_ID": "project-it",
+        f"{prefix}PRIVATE_KEY": "key-of-the-tests",
+        f"{prefix}CLIENT_EMAIL": "loader@example.com",
+    }
+
+    def sync(api: Any) -> Json:
+        home = folder / f"sync-{next(homes)}"
+        home.mkdir()
+        options = ("sync", "--destination", "bigquery", "--audit-pages", "0", "--json")
+        summary: Json = json.loads(
+            in_environment(home, script, *options, **access(api), **credentials)
+        )
+        return summary
+
+    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
+        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
+        in_environment(folder, "-c", READ_BIGQUERY, "queries", "rows", **credentials)
+        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
+        return found
+
+    command = [str(python_of("bqemulator")), server_script, port, free_port()]
+    with (folder / "server.log").open("wb") as log:
+        environ = environment(folder) | {"HOME": str(folder)}
+        server = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+    try:
+        in_environment(folder, "-c", WAIT, port)
+        yield StandIn(sync, read)
+    finally:
+        server.terminate()
+        server.wait()
+
+
 @contextmanager
 def snowflake(folder: Path) -> Iterator[StandIn]:
     """fakesnow's server, and Snowflake's own connector in dlt's destination."""
     script = str(Path(__file__).with_name("snowflake_in_emulator.py"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     credentials = f"host=127.0.0.1&port={port}&protocol=http"
     credentials = f"snowflake://user:password-of-the-tests@fakesnow/IT?{credentials}"
 
@@ -186,9 +237,8 @@ def snowflake(folder: Path) -> Iterator[StandIn]:
         log.close()
 
 
-CREATE_DATABASE = """
+WAIT = """
 import socket, sys, time
-import snowflake.connector
 
 while True:
     try:
@@ -196,6 +246,10 @@ while True:
         break
     except OSError:
         time.sleep(0.1)
+"""
+CREATE_DATABASE = f"""{WAIT}
+import snowflake.connector
+
 with snowflake.connector.connect(
     user="it", password="it", account="it", host="127.0.0.1", port=sys.argv[1], protocol="http"
 ) as connection:
@@ -218,7 +272,23 @@ with snowflake.connector.connect(
 with open(sys.argv[3], "wb") as file:
     pickle.dump(found, file)
 """
+READ_BIGQUERY = """
+import pickle, sys
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+client = bigquery.Client("project-it", credentials=AnonymousCredentials())
+with open(sys.argv[1], "rb") as file:
+    asked = pickle.load(file)
+found = {
+    name: [tuple(row.values()) for row in client.query(sql).result()]
+    for name, sql in asked.items()
+}
+with open(sys.argv[2], "wb") as file:
+    pickle.dump(found, file)
+"""
 STAND_INS = {
+    "bigquery": bigquery,
     "clickhouse": clickhouse,
     "motherduck": motherduck,
     "redshift": redshift,

@@ -252,11 +252,17 @@ class Warehouse:
         execute(f"delete from {table} where run_id = %s", run["run_id"])
         parse = _JSON_FROM_TEXT.get(self.warehouse, "")
         json = {column.name for column in SYNC_RUNS.columns if column.type == "json"}
-        marks = ", ".join(f"{parse}(%s)" if name in json else "%s" for name in run)
+        # Google's client takes no None
+        marks = ", ".join(
+            "null" if value is None else f"{parse}(%s)" if name in json else "%s"
+            for name, value in run.items()
+        )
         # `values` takes no function there
         given = f"select {marks}" if self.warehouse == "snowflake" else f"values ({marks})"
         columns = ", ".join(map(self._connection.client.escape_column_name, run))
-        execute(f"insert into {table} ({columns}) {given}", *run.values())
+        execute(
+            f"insert into {table} ({columns}) {given}", *(v for v in run.values() if v is not None)
+        )
 
     def _taking_over(self, table: Table) -> Iterator[str]:
         """SQL that replaces rows by the staged ones; running it again changes nothing."""
@@ -314,13 +320,13 @@ class Warehouse:
         return sha256(repr(self._statements()).encode()).hexdigest()[:32]
 
     def _views_stand(self) -> bool:
-        sql = f"select max(load_id) from {RAW_SCHEMA}._dlt_loads where status = {_TAKEN_OVER}"
-        ((latest,),) = self.query(sql)
-        sql = (
-            f"select schema_version_hash from {RAW_SCHEMA}._dlt_loads "
-            f"where status = {_TAKEN_OVER} and load_id = ?"
-        )
-        found = [fingerprint for (fingerprint,) in self.query(sql, [latest])]
+        taken = f"from {RAW_SCHEMA}._dlt_loads where status = {_TAKEN_OVER}"
+        found = [
+            fingerprint
+            for (fingerprint,) in self.query(
+                f"select schema_version_hash {taken} and load_id = (select max(load_id) {taken})"
+            )
+        ]
         views = [self._connection.named(VIEW_SCHEMA, name) for name in self._statements()]
         return found == [self._fingerprint()] and self._connection.has(views)
 
