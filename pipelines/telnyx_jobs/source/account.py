@@ -5,6 +5,7 @@ again, by the list or by its id, before anything is written.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.errors import BadConfiguration
@@ -15,27 +16,27 @@ ASKED = 3
 """The newest loaded jobs that are requested by id if the list shows none."""
 
 
+@dataclass
 class AccountCheck:
-    """Checks once per run. `skip` accepts the key without a check (`--same-account`)."""
+    """Checks once per run. One that is settled accepts the key (`--same-account`)."""
 
-    def __init__(self, client: Client, loaded: Loaded, *, skip: bool = False) -> None:
-        self._client = client
-        self._loaded = loaded
-        self._is_settled = skip
+    client: Client
+    loaded: Loaded
+    is_settled: bool = False
 
     def confirm(self, shown: Sequence[str]) -> None:
         """Raises BadConfiguration if the API returns no loaded job, neither `shown` nor by id."""
-        if self._is_settled or self._loaded.versions(shown):
-            self._is_settled = True
+        if self.is_settled or self.loaded.versions(shown):
+            self.is_settled = True
             return
-        newest = self._loaded.newest_job_ids(ASKED) or self._loaded.removals.job_ids
-        if newest and not knows_one(self._client, newest):
+        newest = self.loaded.newest_job_ids(ASKED) or self.loaded.removals.job_ids
+        if newest and not knows_one(self.client, newest):
             raise BadConfiguration(
                 "the key is of another account than the loaded jobs, of which the API returns "
                 "none: give the account's own key, or another --database. If the account is the "
                 "same and Telnyx has deleted all of its jobs, add --same-account"
             )
-        self._is_settled = True
+        self.is_settled = True
 
 
 def pages_of_account(

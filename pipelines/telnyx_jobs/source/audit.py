@@ -6,6 +6,7 @@ rather taken too near than too far, so that no job is passed over.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,25 +25,16 @@ class Head(NamedTuple):
     """Jobs that the API announces in the list."""
 
 
+@dataclass(kw_only=True)
 class Audit:
     """Reads `count` pages of each list a run. `readings` are by job type, or `*` for all jobs."""
 
-    def __init__(
-        self,
-        pages: PageReader,
-        counts: Counts,
-        readings: dict[str, Reading],
-        *,
-        count: int,
-        page_size: int,
-        since: datetime | None,
-    ) -> None:
-        self.readings = dict(readings)
-        self._pages = pages
-        self._counts = counts
-        self._count = count
-        self._page_size = page_size
-        self._since = since
+    pages: PageReader
+    counts: Counts
+    readings: dict[str, Reading]
+    count: int
+    page_size: int
+    since: datetime | None
 
     def read(self, job_type: str | None, head: Head, now: datetime) -> Iterator[Page]:
         """Pages of the list behind its head."""
@@ -56,13 +48,13 @@ class Audit:
             reading.passed += min(total - reading.total, head.new)
         reading.total = total
         reading.passed = max(reading.passed, head.passed)
-        for _ in range(self._count):
+        for _ in range(self.count):
             if reading.passed >= total:
                 break
-            number = reading.passed // self._page_size + 1
-            page = self._pages.read(number, job_type)
-            self._counts.jobs_audited += len(page.records)
-            reading.passed = number * self._page_size
+            number = reading.passed // self.page_size + 1
+            page = self.pages.read(number, job_type)
+            self.counts.jobs_audited += len(page.records)
+            reading.passed = number * self.page_size
             if not page.records or self._is_before_since(page):
                 reading.passed = total
             yield page
@@ -81,4 +73,4 @@ class Audit:
 
     def _is_before_since(self, page: Page) -> bool:
         newest = max(creation_times(page), default=None)
-        return bool(self._since and newest and newest < self._since)
+        return bool(self.since and newest and newest < self.since)

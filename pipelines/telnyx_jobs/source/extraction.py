@@ -7,6 +7,7 @@ the change, not the history. A full run reads every page.
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import pyarrow as pa
 
@@ -38,6 +39,7 @@ PACKAGE_SECONDS = 300.0
 many as are loaded: the cost of publishing grows with the file."""
 
 
+@dataclass
 class Extraction:
     """One run against the API, returned in packages until `is_done`.
 
@@ -45,41 +47,30 @@ class Extraction:
     the client masks phone numbers with. With `in_one_package` everything is one package.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        loaded: Loaded,
-        scope: Scope,
-        counts: Counts,
-        *,
-        cache: PageCache | None = None,
-        mask: str | None = None,
-        report: Report = nothing,
-        audit_pages: int = 1,
-        in_one_package: bool = False,
-        retrieve: Retrieve = retrieve,
-    ) -> None:
+    client: Client
+    loaded: Loaded
+    scope: Scope
+    counts: Counts
+    _: KW_ONLY
+    cache: PageCache | None = None
+    mask: str | None = None
+    report: Report = nothing
+    audit_pages: int = 1
+    in_one_package: bool = False
+    retrieve: Retrieve = retrieve
+
+    def __post_init__(self) -> None:
         self.is_done = False
         self.stopped_by: RequestBudgetSpent | None = None
         """Set if the run ended early: what it read is loaded."""
-        self._client = client
-        self._loaded = loaded
-        self._scope = scope
-        self._counts = counts
-        self._cache = cache
-        self._mask = mask
-        self._report = report
-        self._audit_pages = audit_pages
-        self._in_one_package = in_one_package
-        self._retrieved = retrieve
-        self._now = clock_after(loaded.latest_observation())
+        self._now = clock_after(self.loaded.latest_observation())
         self._kept: KeptState | None = None
         self._lists: Lists
         """From the first package on."""
         self._open_before: list[str] = []
         """Jobs that were open when a killed run read them."""
-        self._account = AccountCheck(client, loaded, skip=scope.same_account)
-        self._changes = Changes(loaded, counts, self._now)
+        self._account = AccountCheck(self.client, self.loaded, self.scope.same_account)
+        self._changes = Changes(self.loaded, self.counts, self._now)
         self._found = self._finds()
 
     def package(self, kept: KeptState | None) -> Iterator[dict[str, pa.Table]]:
@@ -88,27 +79,27 @@ class Extraction:
         `kept` is what the run before left, of use for the first package only.
         """
         if self._kept is None:
-            self._kept = kept or KeptState(is_demo=self._scope.is_demo, mask=self._mask)
-            self._kept.refuse_other(is_demo=self._scope.is_demo, mask=self._mask)
+            self._kept = kept or KeptState(is_demo=self.scope.is_demo, mask=self.mask)
+            self._kept.refuse_other(is_demo=self.scope.is_demo, mask=self.mask)
             self._lists = self._begin(self._kept)
         batch = self._changes.begin()
-        if self._cache is not None:
-            self._cache.base, self._cache.key = self._base(), self._client.key_fingerprint
-        enough = max(PACKAGE_ROWS, self._loaded.row_count())
+        if self.cache is not None:
+            self.cache.base, self.cache.key = self._base(), self.client.key_fingerprint
+        enough = max(PACKAGE_ROWS, self.loaded.row_count())
         started = time.monotonic()
-        rows, received = 0, self._client.usage.received_bytes
+        rows, received = 0, self.client.usage.received_bytes
         for found in self._until_stopped():
             batch += found
             rows += sum(weight_of(record) for record, _ in found)
             # decoded pages are large: this one goes before the next one comes
             found.clear()
-            all_received = self._client.usage.received_bytes
+            all_received = self.client.usage.received_bytes
             if rows >= BATCH_ROWS or all_received - received >= BATCH_BYTES:
                 yield self._changes.tables(batch)
                 batch, rows, received = [], 0, all_received
             is_old = time.monotonic() - started > PACKAGE_SECONDS
             is_full = is_old or self._changes.rows + rows >= enough
-            if is_full and not self._in_one_package:
+            if is_full and not self.in_one_package:
                 break
         else:
             self.is_done = True
@@ -117,9 +108,9 @@ class Extraction:
             self._kept.has_parameters = True
             yield from self._changes.parameter_tables()
         yield from self._changes.closing_tables()
-        self._counts.history_read_since = self._lists.audit.whole_since(self._scope.lists)
-        self._report("load", changed=self._counts.jobs_changed)
-        if self._changes.waiting() and not self._in_one_package:
+        self.counts.history_read_since = self._lists.audit.whole_since(self.scope.lists)
+        self.report("load", changed=self.counts.jobs_changed)
+        if self._changes.waiting() and not self.in_one_package:
             self.is_done = False
 
     @property
@@ -131,8 +122,8 @@ class Extraction:
         """What has been read so far, to keep with the package's rows for the next run."""
         lists = self._lists
         return KeptState(
-            is_demo=self._scope.is_demo,
-            mask=self._mask,
+            is_demo=self.scope.is_demo,
+            mask=self.mask,
             since=lists.since,
             spans={name: coverage.spans for name, coverage in lists.coverage.items()},
             waiting=[*self._changes.waiting(), *lists.trust.ask_by_id],
@@ -145,12 +136,12 @@ class Extraction:
 
     def forget_pages(self) -> None:
         """Delete the cached pages: what they hold is published."""
-        if self._cache is not None:
-            self._cache.clear()
+        if self.cache is not None:
+            self.cache.clear()
 
     def _base(self) -> str:
         """What cached pages add to: pages masked another way are useless."""
-        return f"{self._loaded.last_run_id()} {self._mask or 'plain'}"
+        return f"{self.loaded.last_run_id()} {self.mask or 'plain'}"
 
     def _until_stopped(self) -> Iterator[list[Found]]:
         try:
@@ -164,7 +155,7 @@ class Extraction:
 
     def _finds(self) -> Iterator[list[Found]]:
         """All records of the run, in the order read, a page or some retrieves at a time."""
-        scope, lists = self._scope, self._lists
+        scope, lists = self.scope, self._lists
         if scope.job_ids:
             yield from self._retrieve(list(dict.fromkeys(scope.job_ids)))
             return
@@ -176,11 +167,11 @@ class Extraction:
                 yield from lists.whole(job_type)
             else:
                 heads[job_type] = yield from lists.new(job_type)
-        ask = self._loaded.open_job_ids(self._now(), scope.job_types)
+        ask = self.loaded.open_job_ids(self._now(), scope.job_types)
         ask += self._open_before
         if scope.full:
-            ask += self._loaded.listed_job_ids(lists.since, scope.job_types)
-        ask += self._loaded.rejected_job_ids(self._now())
+            ask += self.loaded.listed_job_ids(lists.since, scope.job_types)
+        ask += self.loaded.rejected_job_ids(self._now())
         ask = [job_id for job_id in ask if job_id not in lists.seen]
         yield from self._retrieve(list(dict.fromkeys([*ask, *lists.trust.ask_by_id])))
         # last, as a spent budget ends the run
@@ -190,10 +181,10 @@ class Extraction:
 
     def _replayed(self) -> Iterator[list[Found]]:
         """Pages that a run read before it was killed, instead of requesting them again."""
-        if self._cache is None:
+        if self.cache is None:
             return
-        for page in pages_of_account(self._cache, self._base(), self._loaded, self._client):
-            page.state.refuse_other(is_demo=self._scope.is_demo, mask=self._mask)
+        for page in pages_of_account(self.cache, self._base(), self.loaded, self.client):
+            page.state.refuse_other(is_demo=self.scope.is_demo, mask=self.mask)
             self._lists.restore(page.state)
             self._lists.trust.ask_by_id |= dict.fromkeys(page.state.waiting)
             for record, _ in page.found:
@@ -206,16 +197,16 @@ class Extraction:
     def _retrieve(self, job_ids: Sequence[str]) -> Iterator[list[Found]]:
         """The jobs one by one, a few at a time; those the API does not know have vanished."""
         done = 0
-        for answers in self._retrieved(self._client, job_ids):
+        for answers in self.retrieve(self.client, job_ids):
             found: list[Found] = []
             for job_id, record in answers:
                 if record is not None:
-                    self._counts.jobs_retrieved += 1
-                    found += [(each, self._now()) for each in self._loaded.not_pruned([record])]
+                    self.counts.jobs_retrieved += 1
+                    found += [(each, self._now()) for each in self.loaded.not_pruned([record])]
                     continue
                 self._changes.vanish(job_id)
-                if job_id in self._scope.job_ids:
-                    self._counts.unknown_job_ids.append(job_id)
+                if job_id in self.scope.job_ids:
+                    self.counts.unknown_job_ids.append(job_id)
             records = [record for record, _ in found if isinstance(record, Record)]
             self._account.confirm([record.job_id for record in records])
             for record in records:
@@ -223,24 +214,24 @@ class Extraction:
             for job_id, _ in answers:
                 self._lists.trust.ask_by_id.pop(job_id, None)
             done += len(answers)
-            self._report("retrieve", done=done, total=len(job_ids))
+            self.report("retrieve", done=done, total=len(job_ids))
             yield found
 
     def _begin(self, kept: KeptState) -> Lists:
         return Lists(
-            self._client,
-            self._loaded,
-            self._scope,
-            self._counts,
-            self._account,
-            kept,
-            audit_pages=self._audit_pages,
+            client=self.client,
+            loaded=self.loaded,
+            scope=self.scope,
+            counts=self.counts,
+            account=self._account,
+            kept=kept,
+            audit_pages=self.audit_pages,
             now=self._now,
             keep=self._keep,
-            report=self._report,
+            report=self.report,
         )
 
     def _keep(self, found: list[Found]) -> None:
         """Keep a page's records for the next run, in case this one is killed."""
-        if self._cache is not None:
-            self._cache.append(found, self.state())
+        if self.cache is not None:
+            self.cache.append(found, self.state())

@@ -5,6 +5,7 @@ hide records (a full run counts, and reads again).
 """
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import InitVar, dataclass
 from datetime import datetime
 
 from telnyx_jobs.api.client import Client
@@ -26,57 +27,53 @@ SWEEPS = 3
 """How often a full run reads the list when jobs vanish from it meanwhile."""
 
 
+@dataclass(kw_only=True)
 class Lists:
     """The lists of one run. `kept` is what earlier runs have read, `now` returns UTC.
 
     `keep` is called with the records of each page of an incremental walk but the last.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        loaded: Loaded,
-        scope: Scope,
-        counts: Counts,
-        account: AccountCheck,
-        kept: KeptState,
-        *,
-        audit_pages: int,
-        now: Callable[[], datetime],
-        keep: Callable[[list[Found]], None],
-        report: Report,
-    ) -> None:
-        self.coverage: dict[str, Coverage] = {}
-        self.since = scope.since
+    client: Client
+    loaded: Loaded
+    scope: Scope
+    counts: Counts
+    account: AccountCheck
+    kept: InitVar[KeptState]
+    audit_pages: int
+    now: Callable[[], datetime]
+    keep: Callable[[list[Found]], None]
+    report: Report
+
+    def __post_init__(self, kept: KeptState) -> None:
+        self.since = self.scope.since
         self.seen: set[str] = set()
         """Jobs that a list page of this run has shown."""
         self.known_before: set[str] = set()
         """Jobs that a killed run has read."""
-        self._page_size = client.page_size
-        self._loaded = loaded
-        self._scope = scope
-        self._counts = counts
-        self._account = account
-        self._now = now
-        self._keep = keep
-        self._report = report
-        self._pages = PageReader(client, counts, report)
         self.restore(kept)
-        self.trust = ListTrust(client.job, kept.waiting, kept.lists_whole_at, kept.lists_short_at)
-        self.open_jobs = OpenJobReader(self._pages, loaded, client.page_size, kept.filter_failed_at)
+        page_size = self.client.page_size
+        self.trust = ListTrust(
+            self.client.job,
+            dict.fromkeys(kept.waiting),
+            kept.lists_whole_at,
+            kept.lists_short_at,
+        )
+        self._pages = PageReader(self.client, self.counts, self.report)
+        self.open_jobs = OpenJobReader(self._pages, self.loaded, page_size, kept.filter_failed_at)
         self.audit = Audit(
-            self._pages,
-            counts,
-            kept.readings,
-            count=audit_pages,
-            page_size=client.page_size,
-            since=loaded.earliest(self.since),
+            pages=self._pages,
+            counts=self.counts,
+            readings=dict(kept.readings),
+            count=self.audit_pages,
+            page_size=page_size,
+            since=self.loaded.earliest(self.since),
         )
 
     def restore(self, state: KeptState) -> None:
         """Go on from what earlier runs have read, back to the earliest `since` of them all."""
         self.coverage = state.coverage()
-        if self.coverage and not self._scope.full:
+        if self.coverage and not self.scope.full:
             if state.since and self.since and self.since < state.since:
                 for coverage in self.coverage.values():
                     coverage.reopen(state.since)
@@ -89,7 +86,7 @@ class Lists:
 
     def whole(self, job_type: str | None) -> Iterator[list[Found]]:
         """Every page; again if fewer jobs were seen than the API announced at first."""
-        began_at = self._now()
+        began_at = self.now()
         for _ in range(SWEEPS):
             seen: set[str] = set()
             announced: list[int] = []
@@ -100,10 +97,10 @@ class Lists:
 
             yield from self._walk(job_type, skip_swept=False, note=note)
             expected = announced[0] if announced else 0
-            if self._loaded.earliest(self.since) or len(seen) >= expected:
+            if self.loaded.earliest(self.since) or len(seen) >= expected:
                 break
         else:
-            self._report(
+            self.report(
                 "warning",
                 message=f"the API announces {expected} jobs but lists {len(seen)}: "
                 "jobs disappear while the list is read, or its total is wrong",
@@ -117,15 +114,15 @@ class Lists:
         """
         head = yield from self._walk(job_type, skip_swept=True)
         types = [job_type] if job_type else []
-        wanted = {*self._loaded.open_job_ids(self._now(), types)} - self.seen
-        for page in self.open_jobs.read(job_type, wanted, head, self._now()) if wanted else ():
+        wanted = {*self.loaded.open_job_ids(self.now(), types)} - self.seen
+        for page in self.open_jobs.read(job_type, wanted, head, self.now()) if wanted else ():
             yield self._found(page)
         return head
 
     def history(self, job_type: str | None, head: Head) -> Iterator[list[Found]]:
         """Pages read longest ago, once the whole list has been read."""
         if len(self._spans(job_type).spans) == 1:
-            for page in self.audit.read(job_type, head, self._now()):
+            for page in self.audit.read(job_type, head, self.now()):
                 yield self._found(page)
 
     def _walk(
@@ -139,45 +136,45 @@ class Lists:
         coverage = self._spans(job_type)
         if not skip_swept:
             coverage.spans.clear()
-        walk = Walk(coverage, skip_swept=skip_swept, page_size=self._page_size)
+        walk = Walk(coverage, skip_swept=skip_swept, page_size=self.client.page_size)
         found: list[Found] = []
         passed, shown, total = 0, set[str](), None
 
         def is_known(page: Page) -> list[bool]:
             # before the page counts as read, since a spent budget may end the run here
-            self._account.confirm(page.job_ids())
+            self.account.confirm(page.job_ids())
             return self._known(page) if skip_swept else []
 
         def keep(page: Page) -> None:
             nonlocal found, passed, total
             note(page)
-            passed, total = passed + self._page_size, page.total_results
-            loadable = self._loaded.not_pruned(page.records)
+            passed, total = passed + self.client.page_size, page.total_results
+            loadable = self.loaded.not_pruned(page.records)
             shown.update(r.job_id for r in loadable if isinstance(r, Record))
             found = self._found(page)
-            if walk.next_page is not None and not self._scope.full:
-                self._keep(found)
+            if walk.next_page is not None and not self.scope.full:
+                self.keep(found)
 
-        since = self._loaded.earliest(self.since)
+        since = self.loaded.earliest(self.since)
         pages = self._pages.along(walk, job_type, is_known=is_known, since=since, keep=keep)
         for page in pages:
             page.records.clear()
             yield found
-        new = shown - self._loaded.versions(list(shown)).keys()
+        new = shown - self.loaded.versions(list(shown)).keys()
         return Head(passed, len(new), total)
 
     def _known(self, page: Page) -> list[bool]:
         """For each job of the page whether an earlier run has loaded or cached it."""
-        loaded = self._loaded.versions(page.job_ids())
+        loaded = self.loaded.versions(page.job_ids())
         return [r.job_id in loaded or r.job_id in self.known_before for r in page.records]
 
     def _found(self, page: Page) -> list[Found]:
         """The records of a page that are in the run's scope, and to be loaded as they are."""
-        self._counts.jobs_listed += len(page.records)
-        now = self._now()
-        versions = self._loaded.versions(page.job_ids())
+        self.counts.jobs_listed += len(page.records)
+        now = self.now()
+        versions = self.loaded.versions(page.job_ids())
         found: list[Found] = []
-        for record in self._loaded.not_pruned(page.records):
+        for record in self.loaded.not_pruned(page.records):
             if isinstance(record, Record):
                 created_at = record.job.created_at
                 if self.since and created_at and created_at < self.since:

@@ -4,6 +4,7 @@ It reads the tables themselves, not a state beside them, so the answer is right 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -43,27 +44,22 @@ class Version(NamedTuple):
     """Successful, pending and failed ones."""
 
 
+@dataclass(frozen=True)
 class Loaded:
     """Questions about the loaded jobs. `job_types` narrows to these types; empty means all.
 
     `takes_appends` is whether a first load, into empty tables, may append instead of replace.
     """
 
-    def __init__(
-        self,
-        query: Query,
-        *,
-        takes_appends: bool = True,
-        removals: Removals = NOTHING_REMOVED,
-    ) -> None:
-        self.removals = removals
-        self._query = query
-        self._takes_appends = takes_appends
+    query: Query
+    _: KW_ONLY
+    takes_appends: bool = True
+    removals: Removals = NOTHING_REMOVED
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
         """The stored version of each of these jobs; those not stored are left out."""
         operations = " + ".join(f"coalesce({column.name}, 0)" for column in COUNTS[1:])
-        rows = self._query(
+        rows = self.query(
             f"select id, {ROW_HASH}, missing_since is not null, updated_at, status, "
             f"{operations} "
             f"from {_JOBS} where id in ({_marks(job_ids)})",
@@ -83,22 +79,22 @@ class Loaded:
 
     def can_append(self) -> bool:
         """Whether nothing has to be replaced: no table has a row, not even of a failed load."""
-        if not self._takes_appends:
+        if not self.takes_appends:
             return False
         rows = " union all ".join(f"select 1 from {RAW_SCHEMA}.{table.name}" for table in LOADED)
-        return not self._query(f"select * from ({rows}) as loaded limit 1", [])
+        return not self.query(f"select * from ({rows}) as loaded limit 1", [])
 
     def row_count(self) -> int:
         """Rows of the jobs and their numbers and operations, by the jobs' own counts."""
         counts = " + ".join(["1", *(f"coalesce({column.name}, 0)" for column in COUNTS)])
-        rows = self._query(f"select sum({counts}) from {_JOBS}", [])
+        rows = self.query(f"select sum({counts}) from {_JOBS}", [])
         return int(rows[0][0] or 0) if rows else 0
 
     def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """Whole rows of `jobs`, columns in the order of the schema."""
         columns = ", ".join(map(as_text, JOBS.columns))
         sql = f"select {columns} from {_JOBS} where id in ({_marks(job_ids)})"
-        return self._query(sql, job_ids)
+        return self.query(sql, job_ids)
 
     def open_job_ids(self, now: datetime, job_types: Sequence[str]) -> list[str]:
         """Jobs that may still change, the one read longest ago first."""
@@ -113,7 +109,7 @@ class Loaded:
     def visible_count(self, job_types: Sequence[str]) -> int:
         """Jobs that the API still showed when it was last asked."""
         where, parameters = _of_types(job_types)
-        rows = self._query(
+        rows = self.query(
             f"select count(*) from {_JOBS} where missing_since is null{where}", parameters
         )
         return int(rows[0][0]) if rows else 0
@@ -142,7 +138,7 @@ class Loaded:
         where, parameters = _of_types(job_types)
         before = self.removals.before
         known = "case when created_at >= ? then place end" if before else "place"
-        rows = self._query(
+        rows = self.query(
             f"select id, {known}, status from (select id, status, created_at, "
             f"row_number() over (order by "
             f"case when created_at is null then 1 else 0 end, created_at desc, id) as place "
@@ -168,7 +164,7 @@ class Loaded:
         """Ids of jobs with their parameters as JSON text, those that have any, some at a time."""
         last: str | None = ""
         while last is not None:
-            rows = self._query(
+            rows = self.query(
                 f"select id, cast(parameters as varchar) from {_JOBS} "
                 f"where parameters is not null and id > ? order by id limit {_AT_ONCE}",
                 [last],
@@ -179,7 +175,7 @@ class Loaded:
     def rejected(self) -> dict[str | None, set[str]]:
         """Hashes of the records kept aside, by their job's id."""
         hashes: dict[str | None, set[str]] = {}
-        for record_hash, job_id in self._query(f"select record_hash, job_id from {_REJECTED}", []):
+        for record_hash, job_id in self.query(f"select record_hash, job_id from {_REJECTED}", []):
             hashes.setdefault(job_id, set()).add(record_hash)
         return hashes
 
@@ -192,12 +188,12 @@ class Loaded:
         )
 
     def latest_observation(self) -> datetime | None:
-        rows = self._query(f"select max(observed_at) from {_JOBS}", [])
+        rows = self.query(f"select max(observed_at) from {_JOBS}", [])
         return rows[0][0] if rows else None
 
     def last_run_id(self) -> str:
         """Id of the newest run in the file; empty for none."""
-        rows = self._query(f"select coalesce(max(run_id), '') from {_RUNS}", [])
+        rows = self.query(f"select coalesce(max(run_id), '') from {_RUNS}", [])
         return str(rows[0][0]) if rows else ""
 
     def newest_job_ids(self, count: int) -> list[str]:
@@ -210,7 +206,7 @@ class Loaded:
         )
 
     def _ids(self, sql: str, parameters: Iterable[Any]) -> list[str]:
-        return [job_id for (job_id,) in self._query(sql, list(parameters))]
+        return [job_id for (job_id,) in self.query(sql, list(parameters))]
 
 
 def as_text(column: Column) -> str:

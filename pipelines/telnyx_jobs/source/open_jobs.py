@@ -8,6 +8,7 @@ for by id: a wrong guess, or an API without the filter, costs a request and no r
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from statistics import median_low
@@ -26,37 +27,35 @@ _OPERATIONS_PER_REQUEST = 20_000
 """Operations that take as long to send as a request takes: 2 MB of JSON."""
 
 
+@dataclass
 class OpenJobReader:
     """Reads pages that should show open jobs. `filter_failed_at` is when the filter last failed."""
 
-    def __init__(
-        self, pages: PageReader, loaded: Loaded, page_size: int, filter_failed_at: datetime | None
-    ) -> None:
-        self.filter_failed_at = filter_failed_at
-        self._pages = pages
-        self._loaded = loaded
-        self._page_size = page_size
-        self._left_out: set[str] = set()
-        """Jobs that the list of open ones has not shown."""
+    pages: PageReader
+    loaded: Loaded
+    page_size: int
+    filter_failed_at: datetime | None
+    left_out: set[str] = field(default_factory=set)
+    """Jobs that the list of open ones has not shown."""
 
     def read(
         self, job_type: str | None, wanted: set[str], head: Head, now: datetime
     ) -> Iterator[Page]:
         """Pages of the list, worth their requests. What they show is removed from `wanted`."""
         types = [job_type] if job_type else []
-        placed = self._loaded.open_jobs_placed(types)
+        placed = self.loaded.open_jobs_placed(types)
         places = {job_id: place for job_id, place, _ in placed if place is not None}
         filtered = {job_id for job_id, _, status in placed if status in OPEN_STATUSES}
-        last_page = ceil((head.total or self._loaded.visible_count(types)) / self._page_size)
+        last_page = ceil((head.total or self.loaded.visible_count(types)) / self.page_size)
         weight = self._weight()
         counts = self._by_page(wanted & filtered, places, head.new, last_page)
         by_place = sum(min(float(count), weight) for count in counts.values())
         by_place += len(wanted & filtered) - counts.total()
-        by_filter = ceil(len(filtered) / self._page_size)
+        by_filter = ceil(len(filtered) / self.page_size)
         rests = self.filter_failed_at and now - self.filter_failed_at < FILTER_REST
         if by_filter <= by_place and by_filter < len(wanted & filtered) and not rests:
             yield from self._by_filter(job_type, wanted, now)
-            self._left_out = wanted & filtered
+            self.left_out = wanted & filtered
         moved, is_certain = head.new, False
         read: set[int] = set()
         while len(wanted) > 1:
@@ -69,7 +68,7 @@ class OpenJobReader:
             if count <= weight:
                 return
             read.add(number)
-            page = self._pages.read(number, job_type)
+            page = self.pages.read(number, job_type)
             shown = _remove(page, wanted)
             seen_move = self._move(page, number, types)
             yield page
@@ -84,25 +83,25 @@ class OpenJobReader:
 
         An empty list is right where every job has ended.
         """
-        if record.job_id in self._left_out and record.job.status in OPEN_STATUSES:
+        if record.job_id in self.left_out and record.job.status in OPEN_STATUSES:
             self.filter_failed_at = now
 
     def _weight(self) -> float:
         """How many requests a list page is worth, by its bytes."""
-        average = self._loaded.row_count() / max(self._loaded.visible_count([]), 1)
-        return 1 + average * self._page_size / _OPERATIONS_PER_REQUEST
+        average = self.loaded.row_count() / max(self.loaded.visible_count([]), 1)
+        return 1 + average * self.page_size / _OPERATIONS_PER_REQUEST
 
     def _by_page(
         self, jobs: set[str], places: dict[str, int], moved: int, last_page: int
     ) -> Counter[int]:
         """How many of the jobs should lie on each page, if all moved down by so many places."""
-        numbers = ((places[i] - 1 + moved) // self._page_size + 1 for i in jobs if i in places)
+        numbers = ((places[i] - 1 + moved) // self.page_size + 1 for i in jobs if i in places)
         return Counter(number for number in numbers if 0 < number <= last_page)
 
     def _move(self, page: Page, number: int, types: list[str]) -> int | None:
         """How much further down the page's jobs lie than in the order of the loaded ones."""
-        places = self._loaded.places(page.job_ids(), types)
-        first = (number - 1) * self._page_size + 1
+        places = self.loaded.places(page.job_ids(), types)
+        first = (number - 1) * self.page_size + 1
         moves = [
             first + n - places[record.job_id]
             for n, record in enumerate(page.records)
@@ -116,7 +115,7 @@ class OpenJobReader:
         while number < last_page and wanted:
             number += 1
             try:
-                page = self._pages.read(number, job_type, OPEN_STATUSES)
+                page = self.pages.read(number, job_type, OPEN_STATUSES)
             except (ApiUnavailable, UnreadableAnswer):
                 self.filter_failed_at = now
                 return

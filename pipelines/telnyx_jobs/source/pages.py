@@ -5,6 +5,7 @@ New jobs on top repeat records on later pages; deleted jobs move others up past 
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from telnyx_jobs.api.client import Client
@@ -18,13 +19,13 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Telnyx is younger: a creation time before this is wrong, as is one in the future."""
 
 
+@dataclass
 class PageReader:
     """Reads list pages along a walk, the next one while the caller works on the last."""
 
-    def __init__(self, client: Client, counts: Counts, report: Report) -> None:
-        self._client = client
-        self._counts = counts
-        self._report = report
+    client: Client
+    counts: Counts
+    report: Report
 
     def along(
         self,
@@ -51,7 +52,7 @@ class PageReader:
                 # if no number of pages is announced, the list ends when nothing new comes
                 goes_on = bool(shown) and shown != previous
                 last_page = max(last_page, page.total_pages or number + goes_on)
-                self._report("page", number=number, total=last_page, records=len(page.records))
+                self.report("page", number=number, total=last_page, records=len(page.records))
                 stretch = stretch_of(creation_times(page))
                 walk.advance(
                     stretch,
@@ -69,8 +70,8 @@ class PageReader:
 
     def read(self, number: int, job_type: str | None, statuses: Sequence[str] = ()) -> Page:
         """One page by its number."""
-        self._counts.pages += 1
-        return self._client.page(number, job_type=job_type, statuses=statuses)
+        self.counts.pages += 1
+        return self.client.page(number, job_type=job_type, statuses=statuses)
 
     def _page(self, number: int, job_type: str | None, previous: list[str]) -> Page:
         """The page; read again if it only repeats the page before, as a failing cache does.
@@ -83,7 +84,7 @@ class PageReader:
                 return page
         # as many new jobs as a page holds move its records on to the next one: then the page
         # before shows others by now. A page of one job moves with any; a short one ends the list.
-        is_full = 1 < len(previous) == self._client.page_size
+        is_full = 1 < len(previous) == self.client.page_size
         if is_full and identities(self.read(number - 1, job_type)) == previous:
             raise ApiUnavailable(
                 f"pages {number - 1} and {number} of the API's list show the same jobs: "

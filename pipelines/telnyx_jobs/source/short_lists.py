@@ -4,7 +4,8 @@ Telnyx documents the same content for both, and nobody knows for how long lists 
 that shrank on a page is asked for by its id before the page is believed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telnyx_jobs.api.models import Record, Rejected
@@ -17,21 +18,15 @@ TRUST = timedelta(days=1)
 """How long one comparison of page and job counts for all jobs."""
 
 
+@dataclass
 class ListTrust:
     """Decides on jobs of list pages. `whole_at` and `short_at`: when a job was last found so."""
 
-    def __init__(
-        self,
-        ask: Callable[[str], Record | Rejected | None],
-        waiting: Iterable[str],
-        whole_at: datetime | None,
-        short_at: datetime | None,
-    ) -> None:
-        self.whole_at = whole_at
-        self.short_at = short_at
-        self.ask_by_id = dict.fromkeys(waiting)
-        """Jobs to be asked for by id, as no page has shown them whole."""
-        self._ask = ask
+    ask: Callable[[str], Record | Rejected | None]
+    ask_by_id: dict[str, None]
+    """Jobs to be asked for by id, as no page has shown them whole."""
+    whole_at: datetime | None
+    short_at: datetime | None
 
     def takes(self, record: Record, version: Version | None, now: datetime) -> bool:
         """Whether the page's record may be loaded; else it is stored, or asked for by its id."""
@@ -50,7 +45,7 @@ class ListTrust:
         if self.whole_at and now - self.whole_at < TRUST:
             return True
         try:
-            asked = self._ask(record.job_id)
+            asked = self.ask(record.job_id)
         except RequestBudgetSpent:
             return False
         if not isinstance(asked, Record):
