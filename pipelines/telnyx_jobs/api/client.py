@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
 from http import HTTPStatus
-from types import TracebackType
+from http.client import responses
 from typing import Self, TypeVar
 from urllib.parse import quote
 
@@ -103,12 +103,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._limit.close()
         self._http.close()
 
@@ -248,7 +243,9 @@ class Client:
             return response.status_code, response.headers, b"".join(chunks)
 
     def _refusal(self, status: int, headers: httpx.Headers, body: bytes) -> Exception:
-        said = self._without_key(f"{status} {_error_title(body) or _phrase(status)}".strip())[:80]
+        said = self._without_key(
+            f"{status} {_error_title(body) or responses.get(status, '')}".strip()
+        )[:80]
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return KeyRefused(
                 f"the API refuses the key ({said}): give a valid key in TELNYX_API_KEY "
@@ -333,13 +330,6 @@ def _error_title(body: bytes) -> str | None:
     except (ValueError, RecursionError, IndexError):
         return None
     return printable(f"{error.code or ''} {error.title or ''}") or None
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def _reason(error: Exception) -> str:

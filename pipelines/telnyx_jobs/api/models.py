@@ -18,12 +18,9 @@ LONGEST_ID = 255
 """The longest id that can be requested by its address, in characters."""
 
 
-class PhoneNumber(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    id: str | None = None
-    phone_number: str | None = None
+class Member(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What an array of a job holds: a number asked for, or its operation."""
 
-
-class Operation(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: str | None = None
     phone_number: str | None = None
 
@@ -45,14 +42,10 @@ class JobError(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     meta: ErrorMeta | None = None
 
 
-class FailedOperation(msgspec.Struct, forbid_unknown_fields=True):
-    id: str | None = None
-    phone_number: str | None = None
+class FailedOperation(Member, gc=True):
     errors: list[JobError] | None = None
 
 
-Member = PhoneNumber | Operation | FailedOperation
-"""What an array of a job holds: a number asked for, or its operation."""
 ARRAYS = ("phone_numbers", "successful_operations", "pending_operations", "failed_operations")
 
 
@@ -65,9 +58,9 @@ class Job(msgspec.Struct, forbid_unknown_fields=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     parameters: Any = None
-    phone_numbers: list[PhoneNumber] | None = None
-    successful_operations: list[Operation] | None = None
-    pending_operations: list[Operation] | None = None
+    phone_numbers: list[Member] | None = None
+    successful_operations: list[Member] | None = None
+    pending_operations: list[Member] | None = None
     failed_operations: list[FailedOperation] | None = None
 
     def arrays(self) -> dict[str, Sequence[Member] | None]:

@@ -14,8 +14,7 @@ from telnyx_jobs.api.models import (
     FailedOperation,
     Job,
     JobError,
-    Operation,
-    PhoneNumber,
+    Member,
     Record,
 )
 from telnyx_jobs.schema import (
@@ -122,14 +121,14 @@ def _record(job: Row, rows: Mapping[str, Mapping[Any, Row]], blanks: _Blanks) ->
         name: None if job[f"{name}_count"] is None else [] for name in ARRAYS
     }
     for row in _in_order(rows[JOB_PHONE_NUMBERS.name]):
-        _add(arrays, "phone_numbers", PhoneNumber(row["phone_number_id"], row["phone_number"]))
+        _add(arrays, "phone_numbers", Member(row["phone_number_id"], row["phone_number"]))
     for row in _in_order(rows[JOB_OPERATIONS.name]):
         said = (row["phone_number_id"], row["phone_number"])
         if row["outcome"] == "failed":
             of_operation = errors.get(row["position"], blanks.errors)
             _add(arrays, "failed_operations", FailedOperation(*said, of_operation))
         else:
-            _add(arrays, f"{row['outcome']}_operations", Operation(*said))
+            _add(arrays, f"{row['outcome']}_operations", Member(*said))
     record = Record(Job(job["id"], parameters=_value(job["parameters"])), _value(job["extra"]))
     for name in _FIELDS:
         setattr(record.job, name, job[name])
