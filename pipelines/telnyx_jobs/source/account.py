@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.source.loaded import Loaded
-from telnyx_jobs.source.page_cache import CachedPage, PageCache
+from telnyx_jobs.source.page_cache import Found, PageCache
+from telnyx_jobs.source.state import KeptState
 
 ASKED = 3
 """The newest loaded jobs that are requested by id if the list shows none."""
@@ -41,7 +42,7 @@ class AccountCheck:
 
 def pages_of_account(
     cache: PageCache, base: str, loaded: Loaded, client: Client
-) -> Iterator[CachedPage]:
+) -> Iterator[tuple[list[Found], KeptState]]:
     """The pages kept by a killed run, unless they are of another account."""
     newest = cache.first_job_ids(base, ASKED)
     # once jobs are loaded, no page of another account gets as far as the cache

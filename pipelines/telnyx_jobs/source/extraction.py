@@ -183,16 +183,17 @@ class Extraction:
         """Pages that a run read before it was killed, instead of requesting them again."""
         if self.cache is None:
             return
-        for page in pages_of_account(self.cache, self._base(), self.loaded, self.client):
-            page.state.refuse_other(is_demo=self.scope.is_demo, mask=self.mask)
-            self._lists.restore(page.state)
-            self._lists.trust.ask_by_id |= dict.fromkeys(page.state.waiting)
-            for record, _ in page.found:
+        pages = pages_of_account(self.cache, self._base(), self.loaded, self.client)
+        for found, state in pages:
+            state.refuse_other(is_demo=self.scope.is_demo, mask=self.mask)
+            self._lists.restore(state)
+            self._lists.trust.ask_by_id |= dict.fromkeys(state.waiting)
+            for record, _ in found:
                 if isinstance(record, Record):
                     self._lists.known_before.add(record.job_id)
                     if record.job.status not in FINAL_STATUSES:
                         self._open_before.append(record.job_id)
-            yield page.found
+            yield found
 
     def _retrieve(self, job_ids: Sequence[str]) -> Iterator[list[Found]]:
         """The jobs one by one, a few at a time; those the API does not know have vanished."""

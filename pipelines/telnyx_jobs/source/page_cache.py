@@ -6,7 +6,6 @@ published file that the run began with. Deleted as soon as their rows are publis
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,6 @@ class _File(msgspec.Struct):
     state: KeptState = msgspec.field(name="coverage")
     entries: list[_Entry]
     key: str = ""
-
-
-@dataclass(frozen=True)
-class CachedPage:
-    """The records of one page, and what was read of the list including it."""
-
-    found: list[Found]
-    state: KeptState
 
 
 class PageCache:
@@ -80,11 +71,14 @@ class PageCache:
             return []
         return [entry.job.id for entry in file.entries if entry.job][:count]
 
-    def replay(self, base: str) -> Iterator[CachedPage]:
-        """The pages kept for this base, in order; any others are deleted."""
+    def replay(self, base: str) -> Iterator[tuple[list[Found], KeptState]]:
+        """The pages kept for this base, in order; any others are deleted.
+
+        Each with its records, and with what was read of the list including it.
+        """
         while (file := self._read(self._count)) is not None and file.base == base:
             self._count += 1
-            yield CachedPage([_found(entry) for entry in file.entries], file.state)
+            yield [_found(entry) for entry in file.entries], file.state
         if self._is_read_only:
             return
         for path in self._folder.glob("*.json"):

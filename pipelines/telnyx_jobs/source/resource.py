@@ -59,34 +59,31 @@ def telnyx_jobs(
     since = since and since.replace(tzinfo=since.tzinfo or UTC)
     scope = Scope(full=full, since=since, job_types=tuple(job_types), same_account=same_account)
     client = Client(base_url, api_key, page_size=page_size, max_requests=max_requests)
-    return _account_records(client, scope)
+    return _records(_of_account(client, scope))
 
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
 def package_of(extraction: Extraction) -> DltResource:
     """The same source for the next package of a running extraction."""
-    return _package_records(extraction)
+    return _records(_tables(extraction))
 
 
 @dlt.source(name=SOURCE_NAME, section=SOURCE_NAME)
 def empty_tables() -> DltResource:
     """Every raw table without rows: a destination has them all once this is loaded."""
-    return _no_records()
+    return _records(_without_rows())
 
 
-@dlt.resource(name="records")
-def _account_records(client: Client, scope: Scope) -> Iterator[Any]:
+def _records(tables: Iterator[Any]) -> DltResource:
+    return dlt.resource(tables, name="records")
+
+
+def _of_account(client: Client, scope: Scope) -> Iterator[Any]:
     with client, _loaded_by(dlt.current.pipeline()) as loaded:
         yield from _tables(Extraction(client, loaded, scope, Counts(), in_one_package=True))
 
 
-@dlt.resource(name="records")
-def _package_records(extraction: Extraction) -> Iterator[Any]:
-    yield from _tables(extraction)
-
-
-@dlt.resource(name="records")
-def _no_records() -> Iterator[Any]:
+def _without_rows() -> Iterator[Any]:
     for table in STORED:
         yield _with_hints(table, arrow_schema(table).empty_table(), _dialect())
 
