@@ -28,7 +28,13 @@ from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
 from telnyx_jobs.export.folder import hand_over
 from telnyx_jobs.export.s3 import Address, failure, waited_for
-from telnyx_jobs.export.scripts import DELTA_README, delta_tables, is_partitioned
+from telnyx_jobs.export.scripts import (
+    DELTA_README,
+    MONTH,
+    delta_tables,
+    exported_columns,
+    is_partitioned,
+)
 from telnyx_jobs.export.tables import (
     MEMORY,
     Exported,
@@ -41,7 +47,8 @@ from telnyx_jobs.export.tables import (
 )
 from telnyx_jobs.export.target import Target
 from telnyx_jobs.progress import Report, nothing
-from telnyx_jobs.schema import LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
+from telnyx_jobs.schema import LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Column, Table
+from telnyx_jobs.source.flatten import ARROW_TYPES
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -52,14 +59,6 @@ KEPT_HOURS = 168
 _ALL = "all"
 """The month of tables without months."""
 _BATCH_ROWS = 122_880
-_ARROW_TYPES = {
-    "text": pyarrow.string(),
-    "timestamp": pyarrow.timestamp("us", tz="UTC"),
-    "bigint": pyarrow.int64(),
-    "double": pyarrow.float64(),
-    "bool": pyarrow.bool_(),
-    "json": pyarrow.string(),
-}
 
 
 def export(
@@ -283,20 +282,18 @@ def _runs(versions: dict[str, int]) -> str:
 
 
 def _schema(table: Table) -> pyarrow.Schema:
-    fields = [
-        pyarrow.field(
-            column.name, _ARROW_TYPES[column.type], metadata={"comment": column.description}
-        )
-        for column in table.columns
-        if not column.name.startswith("_dlt")
-    ]
+    columns = exported_columns(table)
     if is_partitioned(table):
-        comment = "UTC month in which the job was created, such as 2026-11."
-        fields.append(pyarrow.field("month", pyarrow.string(), metadata={"comment": comment}))
+        columns.append(MONTH)
     if table is SYNC_RUNS:
         comment = "Of the newest run: the other tables' versions that belong to it, as JSON."
-        fields.append(pyarrow.field(VERSIONS, pyarrow.string(), metadata={"comment": comment}))
-    return pyarrow.schema(fields)
+        columns.append(Column(VERSIONS, "text", comment))
+    return pyarrow.schema(
+        [
+            pyarrow.field(c.name, ARROW_TYPES[c.type], metadata={"comment": c.description})
+            for c in columns
+        ]
+    )
 
 
 def _write_scripts(target: Target, versions: dict[str, int]) -> list[str]:

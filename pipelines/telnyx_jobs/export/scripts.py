@@ -7,6 +7,7 @@ ROOT_VARIABLE = "telnyx_jobs_export"
 """Spark's variable for the address of the export, which its `tables.sql` reads."""
 DELTA_SCHEMA = "telnyx_delta"
 """Schema in Spark for the newest version of each Delta table; `telnyx_raw` reads another."""
+MONTH = Column("month", "text", "UTC month in which the job was created, such as 2026-11.")
 _SPARK_TYPES = {
     "text": "STRING",
     "timestamp": "TIMESTAMP",
@@ -116,16 +117,15 @@ def is_partitioned(table: Table) -> bool:
 def _spark_table(table: Table) -> list[str]:
     """The statements for one table; dropping an external table leaves its files alone."""
     name = f"{RAW_SCHEMA}.{table.name}"
-    columns = [
-        f"  {column.name} {_SPARK_TYPES[column.type]} COMMENT {spark_text(column.description)}"
-        for column in exported_columns(table)
-    ]
+    columns = exported_columns(table)
     partitions = ""
     if is_partitioned(table):
-        comment = spark_text("UTC month in which the job was created, such as 2026-11.")
-        columns.append(f"  month STRING COMMENT {comment}")
+        columns.append(MONTH)
         partitions = "PARTITIONED BY (month)\n"
-    listed = ",\n".join(columns)
+    listed = ",\n".join(
+        f"  {column.name} {_SPARK_TYPES[column.type]} COMMENT {spark_text(column.description)}"
+        for column in columns
+    )
     statements = [
         f"DROP TABLE IF EXISTS {name}",
         f"CREATE TABLE {name} (\n{listed}\n)\nUSING parquet\n{partitions}"

@@ -36,7 +36,7 @@ from telnyx_jobs.schema import (
 )
 from telnyx_jobs.source.parameters import leaves
 
-_ARROW_TYPES = {
+ARROW_TYPES = {
     "text": pa.string(),
     "json": pa.string(),
     "timestamp": pa.timestamp("us", tz="UTC"),
@@ -64,7 +64,7 @@ def weight_of(record: Record | Rejected) -> int:
 
 def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema(
-        [pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns]
+        [pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns]
     )
 
 
