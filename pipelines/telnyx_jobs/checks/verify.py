@@ -11,8 +11,7 @@ from telnyx_jobs.api.models import Record
 from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import Report
-from telnyx_jobs.run.forget_key import forgotten_of
-from telnyx_jobs.run.mask_key import kept_mask
+from telnyx_jobs.run.keys import forgotten_of, kept_mask
 from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, Table
 from telnyx_jobs.settings import Settings

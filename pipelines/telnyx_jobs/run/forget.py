@@ -14,8 +14,7 @@ from telnyx_jobs.api.models import Rejected
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.files import write_whole
-from telnyx_jobs.run.forget_key import key_to_use
-from telnyx_jobs.run.mask_key import kept_mask
+from telnyx_jobs.run.keys import forget_key, kept_mask
 from telnyx_jobs.run.removed import (
     Removed,
     delete,
@@ -104,7 +103,7 @@ class _Forgetting:
 
     def forget(self, numbers: Sequence[str], ids: Sequence[str]) -> None:
         query = self._query
-        key = key_to_use(self._place, kept_removals(query))
+        key = forget_key(self._place, kept_removals(query))
         mask = kept_mask(self._place, query)
         known = [_Known({digits_of(number)}, set()) for number in dict.fromkeys(numbers)]
         known += [_Known(set(), {each}) for each in dict.fromkeys(ids)]

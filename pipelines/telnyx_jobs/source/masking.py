@@ -10,12 +10,10 @@ import hmac
 import json
 import re
 from collections.abc import Set
-from pathlib import Path
 from typing import Any
 
 from telnyx_jobs.api.models import Record, Rejected
 from telnyx_jobs.source.record_texts import change_texts
-from telnyx_jobs.source.secret_key import new_key, read_key
 
 _HASH_DIGITS = 16
 _NUMBER_FIELDS = {"phone_number", "phone_numbers"}
@@ -146,17 +144,6 @@ class _Masked:
         if text in self._ids or len(_digits(text)) > 15:
             return text
         return self._mask.number(text)
-
-
-def read_mask(path: Path) -> Mask | None:
-    """The mask whose key is in this file; None if the file does not exist."""
-    key = read_key(path)
-    return None if key is None else Mask(key)
-
-
-def new_mask(path: Path) -> Mask:
-    """A mask with a new key, which is kept in this file."""
-    return Mask(new_key(path))
 
 
 def _digits(text: str) -> str:
