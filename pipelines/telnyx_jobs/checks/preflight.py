@@ -67,20 +67,17 @@ def check(settings: Settings, destination: Destination) -> list[Finding]:
     answer = _ask(settings)
     place = destination.place
     file = _found("file", destination.look)
-    looks: dict[str, Callable[[], str]] = {
-        "key": lambda: _key(answer),
-        "api": lambda: _api(answer, settings.base_url),
-        "clock": lambda: _clock(answer),
-        "folder": lambda: _folder(place),
-        "disk": lambda: _disk(place),
-    }
-    later: dict[str, Callable[[], str]] = {
-        "account": lambda: _account(settings, answer, destination, file),
-        "lock": lambda: _lock(place),
-        "versions": _versions,
-    }
-    before, after = ([_found(*look) for look in some.items()] for some in (looks, later))
-    return [*before, file, *after]
+    return [
+        _found("key", lambda: _key(answer)),
+        _found("api", lambda: _api(answer, settings.base_url)),
+        _found("clock", lambda: _clock(answer)),
+        _found("folder", lambda: _folder(place)),
+        _found("disk", lambda: _disk(place)),
+        file,
+        _found("account", lambda: _account(settings, answer, destination, file)),
+        _found("lock", lambda: _lock(place)),
+        _found("versions", _versions),
+    ]
 
 
 def first_failure(findings: list[Finding]) -> int:

@@ -1,18 +1,17 @@
 """What commands print for a person on stdout."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs.text import one_line
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from telnyx_jobs.checks.preflight import Finding
     from telnyx_jobs.checks.status import Status
     from telnyx_jobs.export.tables import Exported
+    from telnyx_jobs.run.dry_run import Plan
     from telnyx_jobs.run.forget import Forgot
     from telnyx_jobs.run.removed import Removed
     from telnyx_jobs.run.summary import Summary
@@ -50,22 +49,22 @@ def synced(summary: "Summary") -> str:
     if summary.unknown_fields:
         fields = ", ".join(map(one_line, summary.unknown_fields))
         lines += _wrapped("unknown", f"fields kept in telnyx_raw.jobs.extra: {fields}")
-    for pair in summary.new_failures[:5]:
-        code = one_line(pair["error_code"] or "without code")
-        pointer = one_line(pair["error_pointer_pattern"] or "no pointer")
-        lines.append(f"  new       failure {code} at {pointer}")
-    if len(summary.new_failures) > 5:
-        lines.append(f"            and {len(summary.new_failures) - 5} more")
-    for rise in summary.rises[:5]:
-        code = one_line(rise["error_code"] or "without code")
-        pointer = one_line(rise["error_pointer_pattern"] or "no pointer")
-        lines.append(
-            f"  rising    failure {code} at {pointer}: {rise['earlier_failure_rate']:.2%} to "
-            f"{rise['recent_failure_rate']:.2%}"
-        )
-    if len(summary.rises) > 5:
-        lines.append(f"            and {len(summary.rises) - 5} more")
+    lines += _kinds("new", summary.new_failures)
+    lines += _kinds("rising", summary.rises)
     return "\n".join(lines)
+
+
+def _kinds(title: str, kinds: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each of some kinds of failure, with the rates of one that rises."""
+    for kind in kinds[:5]:
+        code = one_line(kind["error_code"] or "without code")
+        pointer = one_line(kind["error_pointer_pattern"] or "no pointer")
+        rates = ""
+        if title == "rising":
+            rates = f": {kind['earlier_failure_rate']:.2%} to {kind['recent_failure_rate']:.2%}"
+        yield f"  {title:<10}failure {code} at {pointer}{rates}"
+    if len(kinds) > 5:
+        yield f"            and {len(kinds) - 5} more"
 
 
 def _reread(summary: "Summary") -> list[str]:
@@ -82,7 +81,7 @@ def _reread(summary: "Summary") -> list[str]:
     return lines
 
 
-def _read_since(time: "datetime") -> str:
+def _read_since(time: datetime) -> str:
     return f"each job has been read since {time:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -106,6 +105,15 @@ def _wrapped(title: str, text: str) -> list[str]:
 def checked(findings: Sequence["Finding"]) -> str:
     """One line for each finding."""
     return "\n".join(f"{found.state:<8} {found.name:<9} {found.message}" for found in findings)
+
+
+def planned(plan: "Plan") -> str:
+    """What a sync would request, for a person."""
+    return (
+        f"A sync would request {counted(plan.list_pages, 'list page')} and "
+        f"{counted(plan.retrieves, 'job')} one by one: "
+        f"{counted(plan.requests, 'request')}. Nothing was written."
+    )
 
 
 def exported_to(exported: "Exported", place: str) -> str:

@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import CONFIG_FILE, CONFIG_SECTION, ENV_PREFIX, configuration
 
-_KEPT_SOURCES = ("ENVIRONMENT", "DEFAULT_MAP")
+KEPT_SOURCES = ("ENVIRONMENT", "DEFAULT_MAP")
 """Typer's names for the environment and for the file."""
 
 
@@ -66,7 +66,7 @@ class ConfiguredCommand(TyperCommand):
 def is_from_schedule(context: typer.Context, option: str) -> bool:
     """Whether the option is set where a schedule sets it: in the environment or the file."""
     source = context.get_parameter_source(option)
-    return source is not None and source.name in _KEPT_SOURCES
+    return source is not None and source.name in KEPT_SOURCES
 
 
 def unknown_settings(commands: Mapping[str, Any]) -> Iterator[str]:
@@ -109,15 +109,21 @@ def _as_text(value: Any) -> Any:
     return str(value)
 
 
+def source_of(wrong: Any) -> str | None:
+    """Typer's name for where the wrong value comes from, if it is one of an option."""
+    context, option = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
+    source = context.get_parameter_source(option.name) if context and option else None
+    return source.name if source else None
+
+
 def _name_source(wrong: Any) -> None:
     """Let the message name the source of the value instead of the flag."""
-    context, option = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
-    if not (context and option and hasattr(wrong, "param_hint")):
+    if not hasattr(wrong, "param_hint"):
         return
-    source = context.get_parameter_source(option.name)
-    if source and source.name == "DEFAULT_MAP":
+    source, option = source_of(wrong), wrong.param
+    if source == "DEFAULT_MAP":
         wrong.param_hint = f"{option.name} in {CONFIG_FILE}"
-    elif source and source.name == "ENVIRONMENT":
+    elif source == "ENVIRONMENT":
         own = f"{ENV_PREFIX}_{option.name.upper()}"
         named = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
         wrong.param_hint = next((name for name in named if os.environ.get(name)), own)

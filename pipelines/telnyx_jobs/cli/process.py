@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import typer
 
 from telnyx_jobs.cli.notify import Notifier
+from telnyx_jobs.cli.parsing import KEPT_SOURCES, source_of
 from telnyx_jobs.cli.progress import json_line
 from telnyx_jobs.errors import (
     BadConfiguration,
@@ -152,12 +153,8 @@ def print_line(event: str, level: str, message: str, **fields: object) -> None:
 
 def _usage_code(wrong: Any) -> int:
     """2 for a wrong argument, 78 if the value came from the environment or a file."""
-    context, parameter = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
-    if context and parameter:
-        source = context.get_parameter_source(parameter.name)
-        if source and source.name in ("ENVIRONMENT", "DEFAULT_MAP"):
-            return BadConfiguration.exit_code
-    return int(wrong.exit_code)
+    is_kept = source_of(wrong) in KEPT_SOURCES
+    return BadConfiguration.exit_code if is_kept else int(wrong.exit_code)
 
 
 def _help_hint(wrong: Any) -> str:

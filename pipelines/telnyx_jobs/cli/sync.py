@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import UTC
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from telnyx_jobs.cli import options
 from telnyx_jobs.cli.access import access_to
-from telnyx_jobs.cli.output import counted, synced
+from telnyx_jobs.cli.output import planned, synced
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import make_lean
@@ -29,8 +29,6 @@ from telnyx_jobs.settings import (
 
 if TYPE_CHECKING:
     from telnyx_jobs.cli.notify import Notifier
-    from telnyx_jobs.destinations.base import Destination
-    from telnyx_jobs.progress import Report
 
 
 def sync(
@@ -71,6 +69,7 @@ def sync(
     )
     make_lean()
     from telnyx_jobs.destinations.choose import destination_for
+    from telnyx_jobs.run.dry_run import plan as dry_run_of
     from telnyx_jobs.run.summary import new_summary
     from telnyx_jobs.run.sync import sync as run_sync
 
@@ -100,25 +99,11 @@ def sync(
         with access_to(base_url, report, demo=demo) as access:
             settings = replace(settings, base_url=access.base_url, api_key=access.key)
             if dry_run:
-                text, as_json = _planned(settings, target, report)
+                plan = dry_run_of(settings, target, report)
+                text, as_json = planned(plan), plan.as_json()
             else:
                 run_sync(settings, target, summary, report, notifier.started)
                 text, as_json = synced(summary), summary.as_json()
     print(dumps(as_json) if json else text)
     if summary.unknown_job_ids:
         raise typer.Exit(1)
-
-
-def _planned(
-    settings: Settings, destination: "Destination", report: "Report"
-) -> tuple[str, dict[str, Any]]:
-    """What a sync would request, for a person and as JSON."""
-    from telnyx_jobs.run.dry_run import plan
-
-    planned = plan(settings, destination, report)
-    text = (
-        f"A sync would request {counted(planned.list_pages, 'list page')} and "
-        f"{counted(planned.retrieves, 'job')} one by one: "
-        f"{counted(planned.requests, 'request')}. Nothing was written."
-    )
-    return text, planned.as_json()
