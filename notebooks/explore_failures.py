@@ -2,7 +2,7 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""What fails at Telnyx, where, since when, for whom, and which numbers are still to be fixed.
+"""What fails at Telnyx, where, since when, for whom, and which numbers still fail.
 
     make notebook                                    # in the browser, on the demo file
     marimo edit notebooks/explore_failures.py -- --database telnyx_jobs.duckdb
@@ -14,7 +14,7 @@ explore_failures.ipynb is this file for Jupyter, written by `make notebook-ipynb
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="What fails at Telnyx")
+app = marimo.App(width="medium", app_title="Telnyx failures")
 
 with app.setup:
     import os
@@ -25,18 +25,20 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    # vega's words for the width of a phone, which has no room for long labels
+    # a Vega expression: a phone has no room for long labels
     ON_PHONE = "containerSize()[0] < 520"
-    # a week or a day on which everything failed leaves room for the others
-    RATE = alt.Y(
-        "failure_rate:Q",
-        title="failure rate (square-root axis)",
-        scale=alt.Scale(type="sqrt"),
-        axis=alt.Axis(format="%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1]),
+    # readable in either theme; the light one has no background of its own
+    INK = "isString(background) && luminance(background) < 0.5 ? '#ddd' : '#444'"
+    LABELS = alt.Axis(
+        labelLimit=270,
+        labelExpr=f"{ON_PHONE} && length(datum.label) > 16 ? '…' + slice(datum.label, -15)"
+        " : datum.label",
     )
-    END_OF_LABEL = (
-        f"{ON_PHONE} && length(datum.label) > 16 ? '…' + slice(datum.label, -15) : datum.label"
-    )
+    COUNTS = [
+        alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
+        alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
+        alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
+    ]
     # a longer table shows its first ten and last ten rows in Jupyter
     pd.set_option("display.min_rows", 20)
 
@@ -44,11 +46,11 @@ with app.setup:
 @app.cell
 def _():
     mo.md(r"""
-    # What fails at Telnyx
+    # Telnyx failures
 
-    From the file that `telnyx-jobs sync` publishes. A rate is failed operations divided by settled
-    ones (successful or failed); pending ones count nowhere. Times, days and weeks are UTC; an
-    operation has the time of its job's last change.
+    From the file that `telnyx-jobs sync` publishes. A failure rate is failed operations divided by
+    settled ones (successful or failed). Times, days and weeks are UTC. An operation has the time
+    of its job's last change.
     """)
     return
 
@@ -217,7 +219,7 @@ def _(jobs, titles):
         [
             mo.hstack([job_type, error_code], widths="equal"),
             period,
-            mo.md("Everything below follows these filters. None chosen means all."),
+            mo.md("These filters apply to everything below. An empty filter means all."),
         ]
     )
     return error_code, job_type, period
@@ -297,34 +299,48 @@ def _(chosen_failures, chosen_jobs):
     return (weekly,)
 
 
-@app.cell
-def _(weekly):
-    weekly_chart = (
-        alt.Chart(weekly.assign(week=weekly["week"].dt.tz_localize("UTC")))
-        .mark_line(point=alt.OverlayMarkDef(size=45))
+@app.function
+def over_time(rates: pd.DataFrame, time: str, mark: alt.MarkDef) -> alt.Chart:
+    """Return a chart of the failure rate of each job type by the days in the column `time`."""
+    step = 1 + (rates[time].max() - rates[time].min()).days // 180
+    mondays = pd.date_range(rates[time].min(), rates[time].max(), freq=f"{step}W-MON", tz="UTC")
+    return (
+        alt.Chart(rates.assign(**{time: rates[time].dt.tz_localize("UTC")}), mark=mark)
         .encode(
             x=alt.X(
-                "utcyearmonthdate(week):T",
-                title="week, from its Monday on",
-                axis=alt.Axis(format="%d %b", labelOverlap="greedy", grid=False),
+                f"utcyearmonthdate({time}):T",
+                title=None,
+                axis=alt.Axis(
+                    format="%d %b",
+                    values=[monday.timestamp() * 1000 for monday in mondays],
+                    labelOverlap="greedy",
+                    grid=False,
+                ),
             ),
-            y=RATE,
+            # a square root, so that one day on which everything failed leaves room for the others
+            y=alt.Y(
+                "failure_rate:Q",
+                title="failure rate (square-root axis)",
+                scale=alt.Scale(type="sqrt"),
+                axis=alt.Axis(format="%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1]),
+            ),
             color=alt.Color(
                 "job_type:N",
                 title=None,
                 legend=alt.Legend(orient="top", columns=alt.ExprRef(f"{ON_PHONE} ? 1 : 3")),
             ),
-            tooltip=[
-                alt.Tooltip("utcyearmonthdate(week):T", title="week"),
-                alt.Tooltip("job_type:N", title="job type"),
-                alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
-                alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
-                alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
-            ],
+            tooltip=[f"utcyearmonthdate({time}):T", "job_type:N", *COUNTS],
         )
-        .properties(width="container", height=260, title="Failure rate per week")
+        .properties(width="container", height=260)
     )
-    weekly_chart if len(weekly) else mo.md("*Nothing settled in this selection.*")
+
+
+@app.cell
+def _(weekly):
+    _lines = alt.MarkDef("line", point=alt.OverlayMarkDef(size=45))
+    over_time(weekly, "week", _lines).properties(
+        title="Failure rate per week, by its Monday"
+    ) if len(weekly) else mo.md("*Nothing settled in this selection.*")
     return
 
 
@@ -339,9 +355,9 @@ def _(chosen_failures, chosen_jobs, database, failures, jobs, worklist):
 
     mo.md(
         f"**{failed_operation_count:,}** of **{settled_operation_count:,}** settled operations "
-        f"failed{_rate}, of {len(chosen_jobs):,} jobs. "
+        f"failed{_rate}, in {len(chosen_jobs):,} jobs. "
         f"The worklist has **{len(worklist):,}** rows. "
-        f"`{database.name}` goes up to {jobs['updated_at'].max():%Y-%m-%d %H:%M}."
+        f"Newest change in `{database.name}`: {jobs['updated_at'].max():%Y-%m-%d %H:%M}."
         + (f" Left out: {len(undated):,} failed in jobs without a time." if len(undated) else "")
     )
     return
@@ -352,9 +368,7 @@ def _():
     mo.md(r"""
     ## On which days?
 
-    The share of the operations settled on a day that failed. The larger the point, the more
-    settled. The axis is a square root, so that a day on which everything failed leaves room for
-    the others.
+    The failure rate of each day and job type. A larger point has more settled operations.
     """)
     return
 
@@ -368,33 +382,10 @@ def _(chosen_failures, chosen_jobs):
 
 @app.cell
 def _(trend):
-    trend_chart = (
-        alt.Chart(trend.assign(day=trend["day"].dt.tz_localize("UTC")))
-        .mark_circle(opacity=0.75)
-        .encode(
-            x=alt.X(
-                "utcyearmonthdate(day):T",
-                title=None,
-                axis=alt.Axis(format="%d %b", labelOverlap="greedy", grid=False),
-            ),
-            y=RATE,
-            size=alt.Size("settled_operation_count:Q", legend=None),
-            color=alt.Color(
-                "job_type:N",
-                title=None,
-                legend=alt.Legend(orient="top", columns=alt.ExprRef(f"{ON_PHONE} ? 1 : 3")),
-            ),
-            tooltip=[
-                alt.Tooltip("utcyearmonthdate(day):T", title="day"),
-                alt.Tooltip("job_type:N", title="job type"),
-                alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
-                alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
-                alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
-            ],
-        )
-        .properties(width="container", height=260)
-    )
-    trend_chart if len(trend) else mo.md("*Nothing settled in this selection.*")
+    _size = alt.Size("settled_operation_count:Q", scale=alt.Scale(range=[12, 360]), legend=None)
+    over_time(trend, "day", alt.MarkDef("circle", opacity=0.75)).encode(size=_size) if len(
+        trend
+    ) else mo.md("*Nothing settled in this selection.*")
     return
 
 
@@ -403,8 +394,8 @@ def _():
     mo.md(r"""
     ## Which error, at which field?
 
-    Failed operations by error code and pointer, the most frequent at the top left; the table below
-    has them all. An operation with two errors counts in both cells. `*` in a pointer stands for any
+    Failed operations by error code and pointer, the most frequent at the top left. The table below
+    has all of them. An operation with two errors counts in both cells. `*` in a pointer is any
     place in an array.
     """)
     return
@@ -444,13 +435,11 @@ def _(heat):
             "error_pointer_pattern:N",
             title=None,
             sort=alt.EncodingSortField("failed_operation_count", op="sum", order="descending"),
-            axis=alt.Axis(labelLimit=270, labelExpr=END_OF_LABEL),
+            axis=LABELS,
         ),
         tooltip=[
-            alt.Tooltip("error_code:N", title="code"),
-            alt.Tooltip("error_title:N", title="title"),
-            alt.Tooltip("error_pointer_pattern:N", title="pointer"),
-            alt.Tooltip("failed_operation_count:Q", title="failed operations", format=","),
+            *("error_code:N", "error_title:N", "error_pointer_pattern:N"),
+            alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
             alt.Tooltip("job_count:Q", title="jobs", format=","),
         ],
     )
@@ -458,7 +447,6 @@ def _(heat):
         _cells.mark_rect().encode(
             color=alt.Color(
                 "failed_operation_count:Q",
-                title="failed operations",
                 scale=alt.Scale(type="sqrt", scheme="oranges"),
                 legend=None,
             )
@@ -487,8 +475,8 @@ def _():
     mo.md(r"""
     ## What was sent?
 
-    The failure rate of the jobs that were sent with each value of one parameter, such as a
-    customer reference. The values that fail most come first.
+    The failure rate of the jobs sent with each value of a parameter, such as a customer reference.
+    The values that fail most come first.
     """)
     return
 
@@ -541,14 +529,9 @@ def _(by_value, pointer):
             "value:N",
             title=None,
             sort=None,
-            axis=alt.Axis(labelLimit=270, labelExpr=END_OF_LABEL),
+            axis=LABELS,
         ),
-        tooltip=[
-            alt.Tooltip("value:N", title=pointer.value or ""),
-            alt.Tooltip("failure_rate:Q", title="failure rate", format=".2%"),
-            alt.Tooltip("failed_operation_count:Q", title="failed", format=","),
-            alt.Tooltip("settled_operation_count:Q", title="settled", format=","),
-        ],
+        tooltip=[alt.Tooltip("value:N", title=pointer.value or ""), *COUNTS],
     )
     parameter_chart = alt.layer(
         _bars.mark_bar(),
@@ -556,7 +539,7 @@ def _(by_value, pointer):
             counts="format(datum.failed_operation_count, ',') + ' of '"
             " + format(datum.settled_operation_count, ',')"
         )
-        .mark_text(align="left", dx=4, color="#808080")
+        .mark_text(align="left", dx=4, color=alt.ExprRef(INK))
         .encode(text="counts:N"),
     ).properties(width="container", height=alt.Step(22))
     parameter_chart if len(by_value) else mo.md("*No job of this selection has parameters.*")
@@ -568,8 +551,8 @@ def _():
     mo.md(r"""
     ## Is a retry worth it?
 
-    Of the runs of failures that began with an error code, how many were retried, and how many of
-    these recovered. A run is one phone number in one type of job, up to its next success.
+    A run of failures is what one phone number fails in one type of job until its next success. The
+    bars show how many retried runs recovered, by the error code that they began with.
     """)
     return
 
@@ -661,7 +644,7 @@ def _():
     mo.md(r"""
     ## How did one job go?
 
-    What each sync saw of it. A sync records a job only if it has changed.
+    The job as each sync saw it. A sync records a job only if it has changed.
     """)
     return
 
@@ -703,7 +686,8 @@ def _(job_path):
     ).melt(["seen", "changed_at"], _outcomes, var_name="outcome", value_name="operation_count")
     path_chart = (
         alt.Chart(_long.assign(order=_long["outcome"].map(_outcomes.index)))
-        .mark_bar()
+        # few bars stay narrow
+        .mark_bar(width=alt.RelativeBandSize(band=min(0.9, 0.25 * len(job_path))))
         .encode(
             x=alt.X(
                 "seen:O",
@@ -735,9 +719,9 @@ def _(job_path):
 @app.cell
 def _():
     mo.md(r"""
-    ## Which numbers are still to be fixed?
+    ## Which numbers still fail?
 
-    Each number and job type whose newest settled operation failed, and how often in a row it has.
+    Each number and job type whose newest settled operation failed, and how many failed in a row.
     """)
     return
 

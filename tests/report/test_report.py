@@ -367,9 +367,7 @@ def test_a_thin_day_sets_no_axis(small: Path) -> None:
     thin = Day(date(2026, 1, 10), "t", settled=1, failed=1)
     chart, *_ = charts_of(replace(report, days=[*days, thin]))
 
-    assert "The highest day is 2026-01-01, 2.00%. Pale: days with fewer than 20" in (
-        chart.description
-    )
+    assert "Highest: 2026-01-01, 2.00%. Pale: days with fewer than 20" in (chart.description)
     shown = re.findall(r">([0-9.]+%)<", chart.svgs["wide"])
     assert {float(label.rstrip("%")) for label in shown} == {0, 0.5, 1, 1.5, 2}
 

@@ -43,7 +43,7 @@ class Size:
 
 
 WIDE = Size("wide", plot=650, label=270, letters=44, codes=15, pointers=12, is_wide=True)
-NARROW = Size("narrow", plot=180, label=112, letters=17, codes=6, pointers=8, is_wide=False)
+NARROW = Size("narrow", plot=180, label=130, letters=17, codes=6, pointers=8, is_wide=False)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def _days_chart(report: Report) -> Chart:
     cut = " Bars that reach the top edge are cut off."
     return _chart(
         "Failure rate per day",
-        f"Failed operations as a share of all that settled in jobs last changed on that UTC day, "
-        f"stacked by job type, {min(settled):%Y-%m-%d} to {newest:%Y-%m-%d}. The highest day is "
-        f"{worst:%Y-%m-%d}, {percent(usual[worst])}."
+        f"Failed operations of each job type, divided by all settled operations of the day, "
+        f"{min(settled):%Y-%m-%d} to {newest:%Y-%m-%d}. The day is the UTC day of the job's last "
+        f"change. Highest: {worst:%Y-%m-%d}, {percent(usual[worst])}."
         + (pale if len(usual) < len(rates) else "")
         + (cut if max(rates.values()) > usual[worst] * _HEADROOM else ""),
         draw,
@@ -197,8 +197,8 @@ def _rates_chart(
 
     return _chart(
         title,
-        f"Failed operations as a share of all settled ones, the {len(shown)} most frequent of "
-        f"{failures.total:,}; lines are 95 % Wilson intervals. Most frequent: {first.strip()}, "
+        f"Failed operations divided by all settled ones: the {len(shown)} most frequent of "
+        f"{failures.total:,}. Lines are 95 % Wilson intervals. Most frequent: {first.strip()}, "
         f"{percent(shown[0].failure_rate)}.",
         draw,
     )
@@ -241,9 +241,8 @@ def _heat_map(report: Report) -> Chart:
     pair = report.pairs.rows[0]
     return _chart(
         "Error codes by pointer",
-        "Failed operations with this code at this pointer, most frequent codes and pointers; the "
-        f"darker or brighter, the more. Most frequent: {code_of(pair)} at {pointer_of(pair)}, "
-        f"{pair.failed:,}.",
+        "Failed operations of the most frequent codes and pointers. Most frequent: "
+        f"{code_of(pair)} at {pointer_of(pair)}, {pair.failed:,}.",
         draw,
     )
 
