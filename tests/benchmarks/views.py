@@ -56,11 +56,12 @@ select
     case
         -- one in a thousand that no operation answers
         when place % 1000 = job_number % 1000 then 'lost'
-        when place % 2 = 0 then cast(id as varchar)
+        -- a job is asked for by ids or by numbers: Telnyx refuses both in one
+        when job_number % 2 = 0 then cast(id as varchar)
     end as phone_number_id,
     case
         when place % 1000 = job_number % 1000 then null
-        when place % 2 = 1 then phone_number
+        when job_number % 2 = 1 then phone_number
     end as phone_number
 from numbers;
 
