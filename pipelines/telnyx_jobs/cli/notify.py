@@ -45,7 +45,6 @@ class Notifier:
         self._webhook: str | None = None
         self._ping: str | None = None
         self._summary: Summary | None = None
-        self._is_first = False
         self._is_over = False
         self._deliveries: list[_Delivery] = []
 
@@ -54,13 +53,9 @@ class Notifier:
         self._webhook = webhook
         self._ping = ping
 
-    def follow(self, summary: "Summary", *, is_first: bool) -> None:
-        """The run to report. All failures of the first run of a file are new, so it names none.
-
-        Raises BadConfiguration for an address that cannot be used.
-        """
+    def follow(self, summary: "Summary") -> None:
+        """The run to report. Raises BadConfiguration for an address that cannot be used."""
         self._summary = summary
-        self._is_first = is_first
         for option, address in (("webhook", self._webhook), ("ping", self._ping)):
             if address is not None and http_address(address) is None:
                 raise BadConfiguration(
@@ -127,8 +122,8 @@ class Notifier:
         lines = []
         if has_failed:
             lines.append(f"telnyx-jobs sync ended with exit code {exit_code}: {_quoted(error)}")
-        if new_failures:
-            lines.append(_new_kinds(new_failures, self._is_first))
+        if published and new_failures:
+            lines.append(_new_kinds(new_failures, published.is_first))
         if rises:
             lines.append(_rising_rates(rises))
         return {
@@ -222,6 +217,7 @@ def _new_kinds(new_failures: list[dict[str, Any]], is_first: bool) -> str:
     count = len(new_failures)
     kinds = "1 kind" if count == 1 else f"{count:,} kinds"
     if is_first:
+        # all of them are new
         return f"telnyx-jobs: first sync, with {kinds} of failure; later syncs report new ones"
     shown = [_named(pair) for pair in new_failures]
     return f"telnyx-jobs: {kinds} of failure never seen before: {_listed(shown)}"

@@ -95,7 +95,7 @@ def sync(
     with reporting(summary.run_id, quiet=quiet) as report:
         target = destination_for(settings, report)
         summary.database = target.name
-        notifier.follow(summary, is_first=not target.is_published())
+        notifier.follow(summary)
         with access_to(base_url, report, demo=demo) as access:
             settings = replace(settings, base_url=access.base_url, api_key=access.key)
             if dry_run:

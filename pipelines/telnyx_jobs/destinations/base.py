@@ -63,9 +63,6 @@ class Destination(Protocol):
     name: str
     """What the summary calls it: the path of the file, or the warehouse and its dataset."""
 
-    def is_published(self) -> bool:
-        """Whether a sync has published here before, as far as this machine knows."""
-
     def prepare(self) -> None:
         """Create the state folder. Raises BadConfiguration for an unusable name."""
 

@@ -74,9 +74,6 @@ class DuckDBFile:
         self._flushed: Future[None] | None = None
         """Set while the copy is on its way to the disk."""
 
-    def is_published(self) -> bool:
-        return self.place.database.exists()
-
     def prepare(self) -> None:
         _check_name(self.place.database)
         self.place.make()
@@ -90,7 +87,7 @@ class DuckDBFile:
         self.place.begin_work()
         # it takes half a second; who needs it imports it again, and waits for that
         self._beside.submit(_import_dlt)
-        if self.is_published():
+        if self.place.database.exists():
             self._report("copy", bytes=self.place.database.stat().st_size)
             with self._settled() as published:
                 _copy(published, self.place.build)
@@ -215,7 +212,7 @@ class DuckDBFile:
     @contextmanager
     def reading(self) -> Iterator[FileReader | None]:
         """The published file. Raises BadConfiguration for one that lacks what this version has."""
-        if not self.is_published():
+        if not self.place.database.exists():
             yield None
             return
         with connect(self.place.database, read_only=True) as connection:

@@ -78,9 +78,6 @@ class Warehouse:
         self._transaction: AbstractContextManager[Any] | None = None
         self._views: dict[str, list[str]] = {}
 
-    def is_published(self) -> bool:
-        return self.place.runs.exists()
-
     def prepare(self) -> None:
         self.place.make()
 

@@ -41,10 +41,9 @@ def removing(settings: Settings, destination: Destination) -> Iterator[None]:
             f"{' and '.join(REMOVES_FROM)}"
         )
     with destination.errors():
-        if not destination.is_published():
-            with destination.reading() as reader:
-                if reader is None:
-                    raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
+        with destination.reading() as reader:
+            if reader is None:
+                raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
         destination.prepare()
         with destination.place.locked(settings.wait):
             try:

@@ -28,6 +28,8 @@ class Summary(Counts):
     new_failures: list[dict[str, str | None]] = field(default_factory=list)
     rises: list[Rise] = field(default_factory=list)
     """Failure rates that began to rise with this run. Reported, not kept."""
+    is_first: bool = False
+    """Whether no run had published in the destination before. Reported, not kept."""
     retries: int = 0
     throttled_seconds: float = 0.0
     published: bool = False

@@ -18,7 +18,7 @@ from telnyx_jobs.run.new_failures import new_failures
 from telnyx_jobs.run.rises import Rise, begun, rising
 from telnyx_jobs.run.run_log import recorded
 from telnyx_jobs.run.summary import Summary
-from telnyx_jobs.schema import RAW_SCHEMA
+from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.filtering import Filter, FilteringClient
@@ -41,6 +41,9 @@ def sync(
         started()
         try:
             destination.open()
+            summary.is_first = not destination.query(
+                f"select 1 from {RAW_SCHEMA}.{SYNC_RUNS.name} limit 1"
+            )
             rising_before = rising(destination)
             masks = settings.mask_phone_numbers
             mask = mask_to_use(place, destination.query) if masks else None
