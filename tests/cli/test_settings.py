@@ -31,6 +31,30 @@ def test_an_unknown_job_type_is_wrong_usage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (["sync", "--page-size", "999"], "'--page-size': 999 is too large: give 250 or less."),
+        (["sync", "--timeout", "0"], "'--timeout': 0 is too small: give 0.001 or more."),
+        (["sync", "--wait", "long"], "'--wait': 'long' is not a number: give one such as 10."),
+        (["verify", "--sample", "x"], "'--sample': 'x' is not a whole number: give one such as"),
+        (["sync", "--since", "soon"], "'--since': 'soon' is not a date: give one such as 2026-"),
+        (["sync", "--database", "/tmp"], "'/tmp' is a directory: give the path of a file."),
+        (["export", "--to", "x", "--format", "csv"], "'csv' is not one of 'parquet', 'delta'."),
+        (["fake-api", "--port", "99999"], "99999 is too large: give 65535 or less."),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_to_give(
+    options: list[str], advice: str, tmp_path: Path
+) -> None:
+    """The message names the value, and which one to give instead, without a library's words."""
+    done = run(tmp_path, *options)
+
+    assert done.returncode == 2
+    assert advice in complaint(done)
+    assert "Value error" not in complaint(done)
+
+
+@pytest.mark.parametrize(
     ("environ", "config", "source"),
     [
         ({"TELNYX_JOBS_PAGE_SIZE": "many"}, "", "TELNYX_JOBS_PAGE_SIZE"),

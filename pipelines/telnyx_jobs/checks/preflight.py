@@ -143,7 +143,7 @@ def _key(answer: _Answer) -> str:
     if answer.failure and answer.is_refused:
         raise answer.failure
     if answer.failure:
-        raise NotLookedAt("found, but the API could not be asked whether it is accepted")
+        raise NotLookedAt("found, but the API did not say whether it accepts it: see api below")
     return "found and accepted"
 
 

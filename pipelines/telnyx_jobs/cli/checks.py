@@ -80,7 +80,7 @@ def status(
     from telnyx_jobs.destinations.choose import destination_for
 
     if json and prometheus:
-        raise typer.BadParameter("--json and --prometheus exclude each other")
+        raise typer.BadParameter("--json and --prometheus exclude each other: give one of them")
     settings = Settings(
         database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
     )

@@ -71,7 +71,7 @@ def _phone_numbers(numbers: list[str] | None) -> list[str] | None:
     for number in numbers or ():
         if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
             # it is not repeated, since messages are kept
-            raise typer.BadParameter("not an E.164 number such as +12025550123")
+            raise typer.BadParameter("it is not an E.164 number: give one such as +12025550123")
     return numbers
 
 
@@ -231,7 +231,7 @@ Sql = Annotated[
 ]
 Rows = Annotated[
     RowFormat,
-    typer.Option("--format", help="How rows are printed.", envvar=["TELNYX_JOBS_ROW_FORMAT"]),
+    typer.Option("--format", help="How rows are printed.", envvar="TELNYX_JOBS_ROW_FORMAT"),
 ]
 Requests = Annotated[
     Path | None,
@@ -241,5 +241,5 @@ Requests = Annotated[
         file_okay=False,
     ),
 ]
-Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.")]
+Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.", min=0, max=65535)]
 Seed = Annotated[int, typer.Option(help="Which demo account to serve.")]

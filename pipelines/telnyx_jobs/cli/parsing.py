@@ -16,6 +16,15 @@ from typer.core import TyperCommand
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.settings import CONFIG_FILE, CONFIG_SECTION, ENV_PREFIX, configuration
 
+_ADVICE = {
+    "int_parsing": "{input!r} is not a whole number: give one such as 10",
+    "float_parsing": "{input!r} is not a number: give one such as 10",
+    "bool_parsing": "{input!r} is neither true nor false: give one of them",
+    "greater_than_equal": "{input} is too small: give {ge:g} or more",
+    "less_than_equal": "{input} is too large: give {le:g} or less",
+}
+"""What to give instead of a wrong value, by pydantic's type of the error."""
+
 KEPT_SOURCES = ("ENVIRONMENT", "DEFAULT_MAP")
 """Typer's names for the environment and for the file."""
 
@@ -34,6 +43,7 @@ class ConfiguredCommand(TyperCommand):
             rest = super().parse_args(ctx, list(args))
         except typer.TyperException as wrong:
             _name_source(wrong)
+            _say_what_to_give(wrong)
             self._read_what_can_be(ctx, args)
             raise
         finally:
@@ -127,3 +137,18 @@ def _name_source(wrong: Any) -> None:
         own = f"{ENV_PREFIX}_{option.name.upper()}"
         named = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
         wrong.param_hint = next((name for name in named if os.environ.get(name)), own)
+
+
+def _say_what_to_give(wrong: Any) -> None:
+    """Replace pydantic's words, and formats of strptime, by what to give."""
+    for error in getattr(wrong.__cause__, "errors", list)():
+        given = error["input"]
+        if error["type"] in _ADVICE:
+            wrong.message = _ADVICE[error["type"]].format(input=given, **error.get("ctx", {}))
+        elif "does not match the format" in error["msg"]:
+            examples = "give one such as 2026-01-31 or 2026-01-31T12:00:00Z"
+            wrong.message = f"{given!r} is not a date: {examples}"
+        else:
+            wrong.message = error["msg"].removeprefix("Value error, ")
+    if str(getattr(wrong, "message", "")).endswith("is a directory."):
+        wrong.message = f"{wrong.message.rstrip('.')}: give the path of a file"

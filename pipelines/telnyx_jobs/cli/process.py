@@ -87,7 +87,8 @@ def _run(
     except typer.TyperException as wrong:
         # without arguments the help is the whole answer
         message = wrong.format_message().rstrip(".")
-        return _Outcome(_usage_code(wrong), message and f"{message}.{_help_hint(wrong)}")
+        end = "" if message.endswith("?") else "."
+        return _Outcome(_usage_code(wrong), message and f"{message}{end}{_help_hint(wrong)}")
     except Stopped as stop:
         return _Outcome(stop.exit_code, str(stop))
     except SystemExit:

@@ -21,7 +21,7 @@ _SENTENCES = {
     "page": "page {number} of {total}: {records} jobs",
     "retrieve": "retrieved job {done} of {total}",
     "wait": "waiting {seconds:.1f} s, then attempt {attempt}: {reason}",
-    "load": "loading {changed:,} changed jobs",
+    "load": "found {changed:,} changed jobs",
     "test": "testing the data",
     "remove": "looking for what to remove",
     "vacuum": "rewriting the tables of {destination}",

@@ -57,7 +57,9 @@ def prune(
 
     before = before.replace(tzinfo=before.tzinfo or UTC)
     if before > datetime.now(UTC):
-        raise typer.BadParameter("--before is in the future: no job would be loaded any more")
+        raise typer.BadParameter(
+            "it is in the future: give a date of the past", param_hint="'--before'"
+        )
     settings = Settings(
         database, wait=wait, destination=destination, dataset=dataset, views_schema=views_schema
     )
