@@ -14,17 +14,22 @@ from support.syncs import api_of, rows, sync_once
 from telnyx_jobs.demo_api import Account
 
 ROOT = Path(__file__).parents[2]
+FLAGS = re.DOTALL | re.MULTILINE
 
 
 def queries() -> list[tuple[str, str]]:
-    """Return the SQL blocks of the READMEs, each with the file and line it begins in."""
-    blocks = []
+    """Return the queries of the READMEs, each with the file and line it begins in.
+
+    A block is one query, or several that begin with a numbered question.
+    """
+    found = []
     for name in ("README.md", "sql/README.md"):
         text = (ROOT / name).read_text()
-        for block in re.finditer(r"^```sql\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-            line = text.count("\n", 0, block.start(1)) + 1
-            blocks.append((f"{name}:{line}", block[1]))
-    return blocks
+        for block in re.finditer(r"^```sql\n(.*?)^```$", text, FLAGS):
+            for query in re.finditer(r"(?:^-- \d+\. )?.+?(?=^-- \d+\. |\Z)", block[1], FLAGS):
+                line = text.count("\n", 0, block.start(1) + query.start()) + 1
+                found.append((f"{name}:{line}", query[0]))
+    return found
 
 
 QUERIES = queries()
@@ -47,17 +52,23 @@ def test_questions_have_queries() -> None:
 
 
 def test_28_questions_have_short_queries() -> None:
-    """Each question of the table has its query below, of six lines at most, on the views named."""
+    """Each question has a query of six lines at most; the table of views has its number."""
     text = (ROOT / "sql/README.md").read_text()
-    listed = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
-    below = re.findall(r"^(\d+)\. ([^\n]+)\n\n```sql\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE)
+    table = re.findall(r"^\| `(\w+)` \| .+ \| ([\d, ]+|-) \|$", text, re.MULTILINE)
+    listed = {(view, number) for view, numbers in table for number in re.findall(r"\d+", numbers)}
+    asked = [
+        (question[1], query.strip())
+        for _, query in QUERIES
+        if (question := re.match(r"-- (\d+)\. .+\?\n", query))
+    ]
 
-    assert [int(number) for number, *_ in listed] == [*range(1, 29)]
-    assert [question[:2] for question in listed] == [question[:2] for question in below]
-    for (_, _, views), (_, _, query) in zip(listed, below, strict=True):
-        named = set(re.findall(r"telnyx\.(\w+)(?!\w*\()", query))
-        assert set(re.findall(r"`(\w+)`", views)) == named
-    assert [number for number, _, query in below if query.count("\n") > 5] == []
+    assert [int(number) for number, _ in asked] == [*range(1, 29)]
+    assert listed == {
+        (view, number)
+        for number, query in asked
+        for view in re.findall(r"telnyx\.(\w+)(?!\w*\()", query)
+    }
+    assert [number for number, query in asked if query.count("\n") > 6] == []
 
 
 def recipe(heading: str, language: str = "sql") -> str:
