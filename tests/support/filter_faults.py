@@ -10,7 +10,7 @@ _FINISHED = ("completed", "failed", "expired")
 _EMPTY = b'{"data":[],"meta":{"total_pages":0,"total_results":0,"page_number":1,"page_size":250}}'
 
 
-def _where_filtered(fault: Fault) -> Fault:
+def where_filtered(fault: Fault) -> Fault:
     """The fault for each list that is filtered by status, the good reply for anything else."""
 
     def answered(exchange: Exchange) -> None:
@@ -33,9 +33,9 @@ def _filtered_by(*statuses: str) -> Fault:
 
 
 WRONG_FILTERS: Mapping[str, Fault] = {
-    "ignored": _where_filtered(_filtered_by()),
-    "refused with 422": _where_filtered(refusal(422, code="10031")),
-    "refused with 400": _where_filtered(refusal(400, code="10015")),
-    "finished jobs": _where_filtered(_filtered_by(*_FINISHED)),
-    "an empty list": _where_filtered(lambda exchange: exchange.reply(Reply(200, _EMPTY))),
+    "ignored": where_filtered(_filtered_by()),
+    "refused with 422": where_filtered(refusal(422, code="10031")),
+    "refused with 400": where_filtered(refusal(400, code="10015")),
+    "finished jobs": where_filtered(_filtered_by(*_FINISHED)),
+    "an empty list": where_filtered(lambda exchange: exchange.reply(Reply(200, _EMPTY))),
 }

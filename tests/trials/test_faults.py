@@ -1,7 +1,8 @@
 """Faults during a sync: after any of them the file is exact, or as it was byte for byte.
 
-Each fault occurs on the first, a middle and the last request of a sync that has new jobs, a known
-one that changed, and a published file to keep.
+Each fault occurs on the first request, a middle one, and each of the three that read open jobs: the
+filtered list, a page by its rank, a job by its id. The sync has new jobs, known ones that changed,
+and a published file to keep.
 """
 
 import shutil
@@ -10,12 +11,27 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from support.fault_trials import NOW, PAGE_SIZE, count_trial, failure_of, is_for_the_user, lasting
+from support.fault_trials import (
+    BY_ID,
+    BY_RANK,
+    FILTERED,
+    NOW,
+    PAGE_SIZE,
+    POSITIONS,
+    REQUESTS,
+    WAYS,
+    count_trial,
+    failure_of,
+    is_for_the_user,
+    lasting,
+    way_of,
+)
 from support.faulty_api import (
     Exchange,
     Fault,
@@ -40,6 +56,7 @@ from support.faulty_api import (
     whole,
     without_meta,
 )
+from support.filter_faults import where_filtered
 from support.prepared_process import PreparedProcess
 from support.syncs import (
     access,
@@ -50,8 +67,6 @@ from support.syncs import (
 )
 from telnyx_jobs.settings import Scope, Settings
 
-POSITIONS = {"first": 0, "mid-run": 2, "last": 4}
-"""Which of the five requests meets the fault: four pages and the job that was open."""
 SLOW = 0.4
 """Seconds that a request may take if the fault must take longer."""
 
@@ -112,23 +127,22 @@ PASSING = [
     name for name, case in FAULTS.items() if not case.is_final and name != "connection refused"
 ]
 IN_PROCESSES = {
-    "429, no header": "first",
-    "500": "last",
-    "connection refused": "mid-run",
-    "connection reset": "first",
-    "body cut to valid JSON": "mid-run",
-    "HTML with 200": "first",
-    "gzip that is none": "last",
-    "slow drip": "mid-run",
-    "redirect elsewhere": "first",
-    "401": "mid-run",
-    "403": "last",
+    "429, no header": "the first page",
+    "500": BY_ID,
+    "connection refused": "a page mid-run",
+    "connection reset": FILTERED,
+    "body cut to valid JSON": BY_RANK,
+    "HTML with 200": "the first page",
+    "gzip that is none": BY_ID,
+    "slow drip": "a page mid-run",
+    "redirect elsewhere": BY_RANK,
+    "401": FILTERED,
+    "403": BY_ID,
 }
 """A cross-section of the matrix, for real processes with their real waits."""
-
-
-REQUESTS = 6
-"""Of a sync without faults: four pages, an open job, and a loaded job since page 1 shows none."""
+ONLY_FILTERED = ["500", "HTML with 200", "redirect elsewhere"]
+FOLLOWED = [*zip(FAULTS, cycle(WAYS), strict=False)]
+"""Faults on one way each, after which the following sync is looked at too."""
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -156,43 +170,56 @@ def unknown_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", failing)
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    ("name", "position"), [case for case in product(FAULTS, POSITIONS) if case not in FOLLOWED]
+)
 def test_a_lasting_fault_fails_with_its_code_and_keeps_the_file(
     name: str, position: str, database: Path
 ) -> None:
     """A fault that stays gives its exit code and a line that says what to do; no byte changes."""
-    case = FAULTS[name]
-    before = database.read_bytes()
-    with FaultyApi(NOW, lasting(case.fault, POSITIONS[position])) as api:
-        error = failure_of(api, database, timeout=case.timeout)
+    count_trial("faults", *_fails(name, position, database))
 
-    left = {path.name for path in (database.parent / ".jobs.duckdb.state").iterdir()}
+
+@pytest.mark.parametrize(("name", "way"), FOLLOWED)
+def test_the_sync_after_a_fault_is_exact(name: str, way: str, database: Path) -> None:
+    """After a sync that failed, one that meets the fault once on each of five requests is exact."""
+    case = FAULTS[name]
+    failed = _fails(name, way, database)
+    # the pages that the failed run has kept need no loaded job to be asked for; and each request
+    # but the first comes one later for each fault before it
+    places = [0, 2, *(place - 1 for place in WAYS.values())]
+    faults = {place + n: case.fault for n, place in enumerate(places)}
+    passing = faults if name in PASSING else {}
+    with FaultyApi(NOW, passing) as api:
+        error = failure_of(api, database, timeout=max(case.timeout, 2 * SLOW), max_retries=2)
+        ways = [way for way in map(way_of, api.requests) if way]
+        asked = len(api.requests)
+
+    tries = 2 if passing else 1
     count_trial(
         "faults",
-        error is not None and error.exit_code == case.exit_code,
-        is_for_the_user(str(error)),
-        database.read_bytes() == before,
-        left <= {"lock", "runs.jsonl", "spool"},
+        *failed,
+        error is None,
+        asked == REQUESTS - 1 + len(passing),
+        ways == [way for way in WAYS for _ in range(tries)],
+        held(database) == expected(NOW),
     )
 
 
-@pytest.mark.parametrize("name", PASSING)
-def test_a_passing_fault_is_survived(name: str, database: Path) -> None:
-    """A fault that passes with a retry, on three requests of one sync, costs no row."""
+@pytest.mark.parametrize("name", ONLY_FILTERED)
+def test_a_filter_that_fails_is_not_needed(name: str, database: Path) -> None:
+    """If only the filtered list fails, its jobs are read in the other ways, and no row is lost."""
     case = FAULTS[name]
-    # each one but the first is a request later for each fault that was asked again
-    faults = {first + n: case.fault for n, first in enumerate(POSITIONS.values())}
-    with FaultyApi(NOW, faults) as api:
-        error = failure_of(api, database, timeout=max(case.timeout, 2 * SLOW), max_retries=2)
-        asked = len(api.requests)
+    with FaultyApi(NOW, otherwise=where_filtered(case.fault)) as api:
+        error = failure_of(api, database, timeout=max(case.timeout, 2 * SLOW))
+        ways = {way_of(request) for request in api.requests}
 
-    count_trial("faults", error is None, asked == REQUESTS + 3, held(database) == expected(NOW))
+    count_trial("faults", error is None, ways >= WAYS.keys(), held(database) == expected(NOW))
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("429")])
 def test_eight_refusals_in_a_row_are_survived(name: str, database: Path) -> None:
-    """By default eight 429 in a row, on each of three requests, cost no row."""
+    """By default eight 429 in a row, on each of five requests, cost no row."""
     faults = {
         first + 8 * n + i: FAULTS[name].fault
         for n, first in enumerate(POSITIONS.values())
@@ -203,7 +230,12 @@ def test_eight_refusals_in_a_row_are_survived(name: str, database: Path) -> None
         error = failure_of(api, database, max_retries=retries)
         asked = len(api.requests)
 
-    count_trial("faults", error is None, asked == REQUESTS + 24, held(database) == expected(NOW))
+    count_trial(
+        "faults",
+        error is None,
+        asked == REQUESTS + 8 * len(POSITIONS),
+        held(database) == expected(NOW),
+    )
 
 
 @pytest.mark.parametrize("name", IN_PROCESSES)
@@ -230,4 +262,21 @@ def test_a_fault_in_a_process_of_its_own(name: str, database: Path) -> None:
         kept,
         error is None,
         held(database) == expected(NOW),
+    )
+
+
+def _fails(name: str, position: str, database: Path) -> tuple[bool, ...]:
+    """Whether a sync that meets the fault from this position on keeps its promises."""
+    case, first = FAULTS[name], POSITIONS[position]
+    before = database.read_bytes()
+    with FaultyApi(NOW, lasting(case.fault, first)) as api:
+        error = failure_of(api, database, timeout=case.timeout)
+
+    left = {path.name for path in (database.parent / ".jobs.duckdb.state").iterdir()}
+    return (
+        error is not None and error.exit_code == case.exit_code,
+        is_for_the_user(str(error)),
+        way_of(api.requests[first]) == (position if position in WAYS else None),
+        database.read_bytes() == before,
+        left <= {"lock", "runs.jsonl", "spool"},
     )

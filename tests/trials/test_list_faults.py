@@ -9,7 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from support.fault_trials import BEFORE, NOW, PAGE_SIZE, code_of, count_trial, failure_of, lasting
+from support.fault_trials import (
+    BEFORE,
+    BY_ID,
+    BY_RANK,
+    FILTERED,
+    LAST_OPEN,
+    NOW,
+    PAGE_SIZE,
+    WAYS,
+    code_of,
+    count_trial,
+    failure_of,
+    lasting,
+    way_of,
+)
 from support.faulty_api import (
     Exchange,
     Fault,
@@ -42,19 +56,30 @@ def database(twelve_jobs: Path, tmp_path: Path) -> Path:
 # faults of the list's content
 
 
-@pytest.mark.parametrize("lasts", [False, True], ids=["once", "always"])
-def test_an_empty_page(lasts: bool, database: Path) -> None:
-    """A page that lacks the jobs it announces is requested again, and does not end the list."""
-    before = database.read_bytes()
-    # the second request asks for a loaded job, as the first page shows none
-    faults = lasting(empty_page, 2) if lasts else {2: empty_page}
+def test_an_empty_page(database: Path) -> None:
+    """A page that lacks the jobs it announces is requested again, wherever it occurs."""
+    # each request behind an empty page comes one later
+    faults = dict.fromkeys((2, WAYS[FILTERED] + 1, WAYS[BY_RANK] + 2), empty_page)
     with FaultyApi(NOW, faults) as api:
         error = failure_of(api, database)
+        ways = [way_of(request) for request in api.requests[6:]]
 
-    if lasts:
-        count_trial("faults", code_of(error) == 65, database.read_bytes() == before)
-    else:
-        count_trial("faults", error is None, held(database) == expected(NOW))
+    count_trial(
+        "faults",
+        error is None,
+        ways == [FILTERED, FILTERED, BY_RANK, BY_RANK, BY_ID],
+        held(database) == expected(NOW),
+    )
+
+
+@pytest.mark.parametrize("first", [2, WAYS[BY_RANK]])
+def test_pages_that_stay_empty(first: int, database: Path) -> None:
+    """Pages that go on lacking their jobs do not end the list: nothing is published."""
+    before = database.read_bytes()
+    with FaultyApi(NOW, lasting(empty_page, first)) as api:
+        error = failure_of(api, database)
+
+    count_trial("faults", code_of(error) == 65, database.read_bytes() == before)
 
 
 def test_a_page_that_repeats(database: Path) -> None:
@@ -65,6 +90,25 @@ def test_a_page_that_repeats(database: Path) -> None:
         error = failure_of(api, database)
 
     count_trial("faults", error is None, held(database) == expected(NOW))
+
+
+def test_another_page_than_was_asked_for(database: Path) -> None:
+    """If the filtered list and the page by rank show the first page, open jobs are asked by id."""
+    with FaultyApi(NOW) as good:
+        first_page = whole(200, _listed(good, 1))
+    faults = {WAYS[FILTERED]: first_page, WAYS[BY_RANK]: first_page}
+    with FaultyApi(NOW, faults) as api:
+        error = failure_of(api, database)
+        ways = [way_of(request) for request in api.requests[5:7]]
+        by_id = {request.target[-36:] for request in api.requests[7:] if not request.query}
+
+    count_trial(
+        "faults",
+        error is None,
+        ways == [FILTERED, BY_RANK],
+        by_id == {NOW[-1 - number]["id"] for number in LAST_OPEN},
+        held(database) == expected(NOW),
+    )
 
 
 def test_pages_that_go_on_repeating(database: Path) -> None:
@@ -78,20 +122,22 @@ def test_pages_that_go_on_repeating(database: Path) -> None:
     count_trial("faults", code_of(error) == 69, database.read_bytes() == before)
 
 
-def test_meta_that_is_stuck(database: Path) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_meta_that_is_stuck(full: bool, database: Path) -> None:
     """Pages that all carry the first one's `meta` are read to the end."""
     meta = {"total_pages": 8, "total_results": 16, "page_number": 1, "page_size": PAGE_SIZE}
     with FaultyApi(NOW, otherwise=_with_meta(lambda _: meta)) as api:
-        error = failure_of(api, database, scope=Scope(full=True))
+        error = failure_of(api, database, scope=Scope(full=full))
 
     count_trial("faults", error is None, held(database) == expected(NOW))
 
 
-def test_total_pages_that_shrink(database: Path) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_total_pages_that_shrink(full: bool, database: Path) -> None:
     """A `total_pages` that falls during the walk does not end the list early."""
     shrinking = _with_meta(lambda meta: {**meta, "total_pages": 8 // meta["page_number"]})
     with FaultyApi(NOW, otherwise=shrinking) as api:
-        error = failure_of(api, database, scope=Scope(full=True))
+        error = failure_of(api, database, scope=Scope(full=full))
 
     count_trial("faults", error is None, held(database) == expected(NOW))
 
