@@ -26,9 +26,13 @@ from support.syncs import (
     sync_once,
 )
 from support.warehouse_syncs import CREDENTIALS, sync_to
+from telnyx_jobs.checks.verify import verify
 from telnyx_jobs.demo_api import FakeApi, serve
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.errors import TelnyxJobsError
-from telnyx_jobs.settings import Scope
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.dry_run import Plan, plan
+from telnyx_jobs.settings import Scope, Settings
 
 EACH_TEST_IS_A_TRIAL_OF = "accounts"
 PAGE_SIZE = 2
@@ -66,6 +70,12 @@ def api_with(jobs: Jobs, key: str) -> Iterator[FakeApi]:
         yield api
 
 
+def plan_once(api: FakeApi, database: Path, **scope: Any) -> Plan:
+    """The plan of one sync."""
+    settings = Settings(database, api.url, api.key, Scope(**scope), PAGE_SIZE, max_retries=0)
+    return plan(settings, destination_for(settings), nothing)
+
+
 def failure_of(sync: Callable[..., object], *arguments: Any, **options: Any) -> Any:
     try:
         sync(*arguments, **options)
@@ -95,12 +105,40 @@ def database(published: bytes, tmp_path: Path) -> Path:
 def test_another_accounts_key_changes_nothing(
     theirs: Jobs, scope: dict[str, Any], published: bytes, database: Path
 ) -> None:
-    """The sync ends with 78, says what to do, and leaves the file byte for byte."""
+    """Dry run and sync end with 78, say what to do, and leave the file byte for byte."""
     with api_with(theirs, "KEY_theirs") as api:
+        planned = failure_of(plan_once, api, database, **scope)
         error = failure_of(sync_once, api, database, page_size=PAGE_SIZE, audit_pages=1, **scope)
 
     assert (code_of(error), "--same-account" in str(error)) == (78, True)
+    assert (code_of(planned), str(planned)) == (78, str(error))
     assert database.read_bytes() == published
+
+
+@pytest.mark.parametrize("scope", [{}, *({"job_ids": (i,)} for i in ("mine-10", "mine-99"))])
+def test_a_dry_run_with_the_right_key_is_exact(scope: dict[str, Any], database: Path) -> None:
+    """Whether jobs that are asked for exist or not, the dry run counts the sync's requests."""
+    with api_with(MINE, "KEY_mine") as api:
+        planned = plan_once(api, database, **scope)
+        before = len(api.requests)
+        sync_once(api, database, page_size=PAGE_SIZE, audit_pages=1, **scope)
+        asked = len(api.requests) - before
+
+    assert (planned.requests, planned.ends_early) == (asked, False)
+
+
+@pytest.mark.parametrize("theirs", THEIRS.values(), ids=THEIRS)
+def test_verify_refuses_another_accounts_key(theirs: Jobs, database: Path) -> None:
+    """`verify` ends with 78 and the words of a sync, before it compares anything."""
+    with api_with(theirs, "KEY_theirs") as api:
+        settings = Settings(database, api.url, api.key, page_size=1, max_retries=0)
+        error = failure_of(verify, settings, destination_for(settings), nothing)
+        asked = len(api.requests)
+        refused = failure_of(sync_once, api, database, page_size=PAGE_SIZE)
+
+    assert (code_of(error), str(error)) == (78, str(refused))
+    # the newest job, and three that are loaded
+    assert asked == 1 + 3
 
 
 def test_a_rotated_key_continues(database: Path) -> None:

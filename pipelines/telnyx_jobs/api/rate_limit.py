@@ -27,6 +27,11 @@ _EPOCH_FROM = 1_000_000
 class RequestBudgetSpent(TryAgainLater):
     """The run may send no further request (`--max-requests`)."""
 
+    def __init__(self, max_requests: int) -> None:
+        super().__init__(
+            f"{max_requests} requests are spent (--max-requests): run again to continue from here"
+        )
+
 
 @dataclass
 class Usage:
@@ -102,10 +107,7 @@ class RateLimit:
         if self._closed.is_set():
             raise TryAgainLater("the run was stopped: run again")
         if self._max_requests is not None and self.usage.requests >= self._max_requests:
-            raise RequestBudgetSpent(
-                f"{self._max_requests} requests are spent (--max-requests): "
-                "run again to continue from here"
-            )
+            raise RequestBudgetSpent(self._max_requests)
 
     def _throttle(self, wait: float) -> None:
         """Count a wait that begins now and that the API asks for. The lock must be held.

@@ -29,8 +29,9 @@ from telnyx_jobs.errors import (
 from telnyx_jobs.progress import nothing
 from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.settings import Settings, find_key
-from telnyx_jobs.source.account import AccountCheck
+from telnyx_jobs.source.account import AccountCheck, known_ids
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
+from telnyx_jobs.source.removals import known_removals
 
 DISTRIBUTION = "telnyx-jobs"
 SMALLEST_FREE_BYTES = 100_000_000
@@ -195,8 +196,10 @@ def _account(settings: Settings, answer: _Answer, destination: Destination, file
     if file.exit_code != 0:
         raise NotLookedAt("the loaded jobs cannot be read")
     with destination.reading() as reader:
-        loaded = Loaded(reader.query) if reader else NOTHING_LOADED
-        if not loaded.newest_job_ids(1):
+        loaded = NOTHING_LOADED
+        if reader:
+            loaded = Loaded(reader.query, removals=known_removals(reader.query))
+        if not known_ids(loaded):
             return "no jobs are loaded yet"
         if answer.no_key or answer.failure:
             raise NotLookedAt("the API could not be asked for a loaded job")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from telnyx_jobs.api.client import Client
-from telnyx_jobs.api.models import Record
+from telnyx_jobs.api.models import Page, Record
 from telnyx_jobs.destinations.base import Destination, Reader
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.progress import Report
@@ -15,8 +15,9 @@ from telnyx_jobs.run.keys import forgotten_of, kept_mask
 from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, Table
 from telnyx_jobs.settings import Settings
+from telnyx_jobs.source.account import AccountCheck
 from telnyx_jobs.source.flatten import Observed, job_tables
-from telnyx_jobs.source.loaded import as_text
+from telnyx_jobs.source.loaded import Loaded, as_text
 from telnyx_jobs.source.removals import Removals, known_removals
 from telnyx_jobs.source.state import kept_state
 from telnyx_jobs.source.stored_records import NOT_OF_API, comparable, key_of
@@ -46,7 +47,10 @@ class Verified:
 def verify(
     settings: Settings, destination: Destination, report: Report, *, sample: int = SAMPLE
 ) -> Verified:
-    """Compare what is published with itself and with the API. Raises as the client does."""
+    """Compare what is published with itself and with the API.
+
+    Raises as the client does, and BadConfiguration for the key of another account.
+    """
     found = Verified()
     with destination.reading() as reader:
         if reader is None:
@@ -55,9 +59,11 @@ def verify(
         removals = known_removals(reader.query)
         forgotten = forgotten_of(destination.place, removals)
         with open_client(settings, report, forgotten, mask) as client:
+            page = client.page(1)
+            AccountCheck(client, Loaded(reader.query, removals=removals)).confirm(page.job_ids())
             report("test")
             found.differences += _tests(reader)
-            found.differences += _totals(reader, client, removals, found.changed)
+            found.differences += _totals(reader, page, removals, found.changed)
             found.differences += _jobs(reader, client, report, sample, found.changed)
     return found
 
@@ -69,7 +75,7 @@ def _tests(reader: Reader) -> Iterator[Difference]:
 
 
 def _totals(
-    reader: Reader, client: Client, removals: Removals, changed: list[str]
+    reader: Reader, page: Page, removals: Removals, changed: list[str]
 ) -> Iterator[Difference]:
     """The number of jobs, unless the data was filled from a date on."""
     state = kept_state(reader.query)
@@ -81,7 +87,6 @@ def _totals(
         f"(select id from {RAW_SCHEMA}.jobs where missing_since is null)) "
         f"from {RAW_SCHEMA}.jobs where missing_since is null"
     )
-    page = client.page(1)
     total = page.total_results
     new = _unknown(reader, [record.job_id for record in page.records])
     # whether the API still shows a rejected record, or a pruned job, is unknown

@@ -109,10 +109,12 @@ def checked(findings: Sequence["Finding"]) -> str:
 
 def planned(plan: "Plan") -> str:
     """What a sync would request, for a person."""
+    end = ", all that --max-requests allows, and end with 75; run again to continue"
     return (
         f"A sync would request {counted(plan.list_pages, 'list page')} and "
         f"{counted(plan.retrieves, 'job')} one by one: "
-        f"{counted(plan.requests, 'request')}. Nothing was written."
+        f"{counted(plan.requests, 'request')}{end if plan.ends_early else ''}. "
+        "Nothing was written."
     )
 
 

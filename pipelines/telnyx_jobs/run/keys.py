@@ -15,9 +15,15 @@ from telnyx_jobs.source.state import kept_state
 _KEY_BYTES = 32
 
 
-def mask_to_use(place: Place, query: Query) -> Mask:
+def mask_to_use(place: Place, query: Query, *, is_read_only: bool = False) -> Mask:
     """The mask of the loaded jobs; a new one before the first sync only."""
-    return kept_mask(place, query) or Mask(_read(place.mask_key) or _new(place.mask_key))
+    mask = kept_mask(place, query)
+    if mask is not None:
+        return mask
+    key = _read(place.mask_key)
+    if key is None:
+        key = secrets.token_bytes(_KEY_BYTES) if is_read_only else _new(place.mask_key)
+    return Mask(key)
 
 
 def kept_mask(place: Place, query: Query) -> Mask | None:

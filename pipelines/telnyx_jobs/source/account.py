@@ -30,7 +30,7 @@ class AccountCheck:
         if self.is_settled or self.loaded.versions(shown):
             self.is_settled = True
             return
-        newest = self.loaded.newest_job_ids(ASKED) or self.loaded.removals.job_ids
+        newest = known_ids(self.loaded)
         if newest and not knows_one(self.client, newest):
             raise BadConfiguration(
                 "the key is of another account than the loaded jobs, of which the API returns "
@@ -38,6 +38,11 @@ class AccountCheck:
                 "same and Telnyx has deleted all of its jobs, add --same-account"
             )
         self.is_settled = True
+
+
+def known_ids(loaded: Loaded) -> list[str]:
+    """Jobs that the API must know one of; those of pruned jobs if no other one is loaded."""
+    return loaded.newest_job_ids(ASKED) or loaded.removals.job_ids
 
 
 def pages_of_account(
