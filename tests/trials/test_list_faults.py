@@ -74,7 +74,7 @@ def test_an_empty_page(database: Path) -> None:
 
 @pytest.mark.parametrize("first", [2, WAYS[BY_RANK]])
 def test_pages_that_stay_empty(first: int, database: Path) -> None:
-    """Pages that go on lacking their jobs do not end the list: nothing is published."""
+    """Pages that always lack their jobs do not end the list: nothing is published."""
     before = database.read_bytes()
     with FaultyApi(NOW, lasting(empty_page, first)) as api:
         error = failure_of(api, database)
