@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.answer_faults import SURVIVABLE, Survivable, empty_page, refusal, whole, wrong_type
 from support.client_trials import (
     IDS,
     JOBS,
@@ -16,15 +17,7 @@ from support.client_trials import (
     page_of,
     retryable,
 )
-from support.faulty_api import (
-    SURVIVABLE,
-    FaultyApi,
-    Survivable,
-    empty_page,
-    refusal,
-    whole,
-    wrong_type,
-)
+from support.faulty_api import FaultyApi
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
 from telnyx_jobs.api.rate_limit import Usage

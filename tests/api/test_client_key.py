@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.answer_faults import redirect, refusal, whole
 from support.client_trials import (
     IDS,
     JOBS,
@@ -15,12 +16,7 @@ from support.client_trials import (
     ids_of,
     page_of,
 )
-from support.faulty_api import (
-    FaultyApi,
-    redirect,
-    refusal,
-    whole,
-)
+from support.faulty_api import FaultyApi
 from telnyx_jobs.api.client import (
     Client,
     checked_key,

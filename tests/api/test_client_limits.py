@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.answer_faults import SURVIVABLE, late, refusal, stalls
 from support.client_trials import (
     IDS,
     JOBS,
@@ -20,14 +21,7 @@ from support.client_trials import (
     ids_of,
     seconds_since,
 )
-from support.faulty_api import (
-    SURVIVABLE,
-    Fault,
-    FaultyApi,
-    late,
-    refusal,
-    stalls,
-)
+from support.faulty_api import Fault, FaultyApi
 from telnyx_jobs.api.models import Record
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent, Usage
 from telnyx_jobs.errors import (

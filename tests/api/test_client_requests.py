@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.answer_faults import whole
 from support.client_trials import IDS, JOBS, KEY, LIST, client_for, ids_of, page_of
-from support.faulty_api import (
-    FaultyApi,
-    whole,
-)
+from support.faulty_api import FaultyApi
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
 

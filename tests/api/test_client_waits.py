@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.answer_faults import refusal
 from support.client_trials import (
     JOBS,
     LEEWAY,
@@ -17,10 +18,7 @@ from support.client_trials import (
     failure_of,
     seconds_since,
 )
-from support.faulty_api import (
-    FaultyApi,
-    refusal,
-)
+from support.faulty_api import FaultyApi
 from telnyx_jobs.api import rate_limit
 from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.errors import (

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from support.faulty_api import Exchange, Fault, FaultyApi, good, html, refusal, with_headers
+from support.answer_faults import html, refusal, with_headers
+from support.faulty_api import Exchange, Fault, FaultyApi, good
 from support.syncs import (
     access,
     api_of,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from support.faulty_api import Exchange, FaultyApi, refusal
+from support.answer_faults import refusal
+from support.faulty_api import Exchange, FaultyApi
 from support.listener import Listener
 from support.postgres import Server
 from support.rates import rising

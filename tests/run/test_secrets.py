@@ -14,16 +14,8 @@ from typing import Any
 
 import pytest
 
-from support.faulty_api import (
-    Exchange,
-    Fault,
-    FaultyApi,
-    Reply,
-    cut_by_length,
-    html,
-    refusal,
-    whole,
-)
+from support.answer_faults import cut_by_length, html, refusal, whole
+from support.faulty_api import Exchange, Fault, FaultyApi, Reply
 from support.listener import Listener
 from support.syncs import Jobs, Json, api_of, error, failure, job, numbers, rows, sync_once
 from telnyx_jobs.destinations.choose import destination_for

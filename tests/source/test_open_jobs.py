@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.faulty_api import Exchange, Fault, FaultyApi, good, refusal, whole
+from support.answer_faults import refusal, whole
+from support.faulty_api import Exchange, Fault, FaultyApi, good
 from support.syncs import (
     Jobs,
     Json,

@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.faulty_api import (
-    SURVIVABLE,
-    Fault,
-    FaultyApi,
-    refusal,
-    some_jobs,
-    with_headers,
-)
+from support.answer_faults import SURVIVABLE, refusal, with_headers
+from support.faulty_api import Fault, FaultyApi, some_jobs
 from telnyx_jobs.api.client import (
     Client,
 )

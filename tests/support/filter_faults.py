@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from support.faulty_api import Exchange, Fault, Reply, good, refusal
+from support.answer_faults import refusal
+from support.faulty_api import Exchange, Fault, Reply, good
 
 STATUS_FILTER = "filter[status][]"
 _FINISHED = ("completed", "failed", "expired")

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from support.faulty_api import Exchange, Fault, FaultyApi, good, refusal
+from support.answer_faults import refusal
+from support.faulty_api import Exchange, Fault, FaultyApi, good
 from support.prepared_process import PreparedProcess
 from support.syncs import (
     EPOCH,

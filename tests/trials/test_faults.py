@@ -17,25 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from support.fault_trials import (
-    BY_ID,
-    BY_RANK,
-    FILTERED,
-    NOW,
-    PAGE_SIZE,
-    POSITIONS,
-    REQUESTS,
-    WAYS,
-    count_trial,
-    failure_of,
-    is_for_the_user,
-    lasting,
-    way_of,
-)
-from support.faulty_api import (
-    Exchange,
-    Fault,
-    FaultyApi,
+from support.answer_faults import (
     cut_by_length,
     cut_chunk,
     cut_gzip,
@@ -56,6 +38,22 @@ from support.faulty_api import (
     whole,
     without_meta,
 )
+from support.fault_trials import (
+    BY_ID,
+    BY_RANK,
+    FILTERED,
+    NOW,
+    PAGE_SIZE,
+    POSITIONS,
+    REQUESTS,
+    WAYS,
+    count_trial,
+    failure_of,
+    is_for_the_user,
+    lasting,
+    way_of,
+)
+from support.faulty_api import Exchange, Fault, FaultyApi
 from support.filter_faults import where_filtered
 from support.prepared_process import PreparedProcess
 from support.syncs import (

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from support.answer_faults import late, refusal
 from support.fault_trials import NOW, PAGE_SIZE
-from support.faulty_api import FaultyApi, late, refusal
+from support.faulty_api import FaultyApi
 from support.killed_command import DRIVER
 from support.prepared_process import COMMAND, PreparedProcess
 from support.syncs import access, complaint, environment, expected, held, run, sync_once, tally

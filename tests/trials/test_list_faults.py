@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.answer_faults import empty_page, refusal, whole, wrong_type
 from support.fault_trials import (
     BEFORE,
     BY_ID,
@@ -24,15 +25,7 @@ from support.fault_trials import (
     lasting,
     way_of,
 )
-from support.faulty_api import (
-    Exchange,
-    Fault,
-    FaultyApi,
-    empty_page,
-    refusal,
-    whole,
-    wrong_type,
-)
+from support.faulty_api import Exchange, Fault, FaultyApi
 from support.syncs import (
     Json,
     expected,

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.faulty_api import Exchange, Fault, FaultyApi, Request, good, refusal
+from support.answer_faults import refusal
+from support.faulty_api import Exchange, Fault, FaultyApi, Request, good
 from support.syncs import Jobs, Json, api_of, expected, held, job, numbers, rows, sync_once
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 
