@@ -37,7 +37,7 @@ def check(
     views_schema: options.ViewsSchema = VIEW_SCHEMA,
     json: options.Json = False,
 ) -> None:
-    """Look at key, API, clock, folder, disk, file, account, lock and versions."""
+    """Check key, API, clock, folder, disk, file, account, lock and versions; write nothing."""
     from telnyx_jobs.checks.preflight import check as run_check
     from telnyx_jobs.checks.preflight import first_failure, versions
     from telnyx_jobs.destinations.choose import destination_for

@@ -46,7 +46,7 @@ def _show_version(asked: bool) -> None:
 def _root(
     context: typer.Context,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")
+        bool, typer.Option("--debug", help="Show tracebacks; before or after the command.")
     ] = False,
     version: Annotated[
         bool,

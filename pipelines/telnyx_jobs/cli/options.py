@@ -78,8 +78,8 @@ def _phone_numbers(numbers: list[str] | None) -> list[str] | None:
 Database = Annotated[
     Path,
     typer.Option(
-        help="The DuckDB file to publish. Its folder must exist; if the environment or the file "
-        "names the path, a sync creates the last folder.",
+        help="The DuckDB file to publish. Its folder must exist; if the environment or "
+        ".dlt/config.toml names the path, a sync creates the last folder.",
         dir_okay=False,
     ),
 ]
@@ -92,14 +92,14 @@ BaseUrl = Annotated[
     typer.Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"]),
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Use the demo API on loopback; needs no key.")]
-MaxRetries = Annotated[int, typer.Option(help="Further attempts per request.", min=0)]
+MaxRetries = Annotated[int, typer.Option(help="Retries per request.", min=0)]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for one request and its whole answer.", min=0.001)
 ]
 Destination = Annotated[
     str,
     typer.Option(
-        help=f"Where to load: {', '.join(DESTINATIONS)}.",
+        help=f"The file or a warehouse: {', '.join(DESTINATIONS)}.",
         metavar="NAME",
         callback=_known_destination,
     ),
@@ -129,12 +129,12 @@ Full = Annotated[bool, typer.Option("--full", help="Read every page, not only ne
 Since = Annotated[
     datetime | None,
     typer.Option(
-        help="Fill the first file no further back than this date (UTC).",
+        help="Read jobs back to this date (UTC) only, in a first sync.",
         metavar="DATE",
         formats=_DATES,
     ),
 ]
-JobIds = Annotated[list[str] | None, typer.Option(help="Exactly this job; repeatable.")]
+JobIds = Annotated[list[str] | None, typer.Option(help="Sync only this job; repeatable.")]
 JobTypes = Annotated[
     list[JobType] | None,
     typer.Option(help=f"Only jobs of this type: {', '.join(JobType)}; repeatable.", metavar="TYPE"),
@@ -153,12 +153,12 @@ SameAccount = Annotated[
     bool,
     typer.Option(
         "--same-account",
-        help="The key is of the account in the file, though the API returns none of its jobs.",
+        help="Confirm that the key is of the file's account, if the API returns none of its jobs.",
     ),
 ]
 AuditPages = Annotated[
     int,
-    typer.Option(help="Pages to read again, the ones read longest ago first.", min=0),
+    typer.Option(help="Pages of the history to read again, the ones read longest ago.", min=0),
 ]
 FileMode = Annotated[
     str,
@@ -166,7 +166,9 @@ FileMode = Annotated[
 ]
 Webhook = Annotated[
     str | None,
-    typer.Option(help="Post failed runs, new kinds of failure, rising rates here.", metavar="URL"),
+    typer.Option(
+        help="Post failed runs, new kinds of failure and rising rates to it.", metavar="URL"
+    ),
 ]
 Ping = Annotated[
     str | None,
