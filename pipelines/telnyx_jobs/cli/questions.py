@@ -43,7 +43,7 @@ def worklist(
     row_format: options.Rows = options.RowFormat.TABLE,
     requests: options.Requests = None,
 ) -> None:
-    """List the numbers that still fail, with error and sent value; or write requests to retry them."""
+    """List the numbers that still fail, with the value sent; or write requests to retry them."""
     from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.worklist import worklist as print_worklist
     from telnyx_jobs.report.worklist import write_requests
