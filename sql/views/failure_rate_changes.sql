@@ -108,13 +108,13 @@ comment on column telnyx.failure_rate_changes.recent_failed_operation_count is
 comment on column telnyx.failure_rate_changes.recent_settled_operation_count is
 'Successful and failed operations of the newest 7 days: the same in every row.';
 comment on column telnyx.failure_rate_changes.recent_failure_rate is
-'Share of the newest 7 days that failed so, 0 to 1. NULL when nothing settled.';
+'Failed per settled operation of the newest 7 days, 0 to 1. NULL when nothing settled.';
 comment on column telnyx.failure_rate_changes.earlier_failed_operation_count is
 'Failed operations of the 28 days before with that code and pattern, each once.';
 comment on column telnyx.failure_rate_changes.earlier_settled_operation_count is
 'Successful and failed operations of the 28 days before: the same in every row.';
 comment on column telnyx.failure_rate_changes.earlier_failure_rate is
-'Share of the 28 days before that failed so, 0 to 1. NULL when nothing settled.';
+'Failed per settled operation of the 28 days before, 0 to 1. NULL when nothing settled.';
 comment on column telnyx.failure_rate_changes.change is
 'new: no failure earlier. gone: none recently. rising, falling: the Wilson intervals of both rates
 at 95 % do not overlap. Else steady.';

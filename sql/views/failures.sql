@@ -67,7 +67,7 @@ comment on column telnyx.failures.phone_number is
 comment on column telnyx.failures.job_type is
 'What the job does, in the words of Telnyx. NULL when the API sent none.';
 comment on column telnyx.failures.failed_at is
-'When Telnyx last changed the job, UTC: a failure has no time of its own. NULL when not sent.';
+'When Telnyx last changed the job, UTC: the time of the failure, too. NULL when not sent.';
 comment on column telnyx.failures.error_code is
 'Code of the error; text. NULL: failed without any error, or with an error that has no code.';
 comment on column telnyx.failures.error_pointer_pattern is

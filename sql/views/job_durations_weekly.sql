@@ -96,9 +96,9 @@ comment on column telnyx.job_durations_weekly.week is
 comment on column telnyx.job_durations_weekly.job_count is
 'Closed jobs: completed, failed or expired.';
 comment on column telnyx.job_durations_weekly.median_duration_seconds is
-'Half of the jobs took at most so many seconds. NULL when none has a duration.';
+'Median seconds that the jobs took. NULL when none has a duration.';
 comment on column telnyx.job_durations_weekly.p90_duration_seconds is
-'Nine of ten jobs took at most so many seconds, interpolated. NULL when none has a duration.';
+'90 % of the jobs took at most this many seconds, interpolated. NULL when none has a duration.';
 comment on column telnyx.job_durations_weekly.max_duration_seconds is
 'Seconds that the slowest job took. NULL when none has a duration.';
 comment on column telnyx.job_durations_weekly.late_job_count is

@@ -101,7 +101,7 @@ comment on column telnyx.job_operation_errors.job_type is
 comment on column telnyx.job_operation_errors.job_created_at is
 'When the job was created, UTC.';
 comment on column telnyx.job_operation_errors.job_updated_at is
-'When Telnyx last changed the job, UTC: the time of the error, which has none of its own.';
+'When Telnyx last changed the job, UTC: the time of the error, too.';
 comment on column telnyx.job_operation_errors.error_code is
 'Code of the error, such as 10015; text. NULL when the API sent none.';
 comment on column telnyx.job_operation_errors.error_title is

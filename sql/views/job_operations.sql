@@ -62,7 +62,7 @@ comment on view telnyx.job_operations is
 comment on column telnyx.job_operations.job_id is
 'Id of the job.';
 comment on column telnyx.job_operations.outcome is
-'successful, pending or failed: the list of the job in which the operation stands.';
+'successful, pending or failed: the list of the job that has the operation.';
 comment on column telnyx.job_operations.position is
 'Place within that list, from 0, in the order of the API.';
 comment on column telnyx.job_operations.phone_number_id is
@@ -76,6 +76,6 @@ comment on column telnyx.job_operations.job_status is
 comment on column telnyx.job_operations.job_created_at is
 'When the job was created, UTC.';
 comment on column telnyx.job_operations.job_updated_at is
-'When Telnyx last changed the job, UTC: the time of the operation, which has none of its own.';
+'When Telnyx last changed the job, UTC: the time of the operation, too.';
 comment on column telnyx.job_operations.error_count is
 'Errors of the operation. 0 when it carries none, and 0 for operations that did not fail.';

@@ -33,7 +33,7 @@ final as (
 select * from final;
 
 comment on view telnyx.job_parameters is
-'One row per job and leaf of its parameters: what was asked for, but for the phone numbers.';
+'One row per job and leaf of its parameters: what was asked for, without the phone numbers.';
 comment on column telnyx.job_parameters.job_id is
 'Id of the job.';
 comment on column telnyx.job_parameters.job_type is

@@ -132,7 +132,7 @@ comment on column telnyx.jobs.failure_rate_low is
 comment on column telnyx.jobs.failure_rate_high is
 'Upper bound of failure_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
 comment on column telnyx.jobs.customer_reference is
-'Reference of the customer''s that the job sets, from its parameters. NULL when not sent or null.';
+'Customer reference that the job sets, from its parameters. NULL when not sent or null.';
 comment on column telnyx.jobs.connection_id is
 'Connection that the job sets, from its parameters. NULL when not sent or null.';
 comment on column telnyx.jobs.billing_group_id is

@@ -39,7 +39,7 @@ comment on column telnyx.open_jobs.job_id is
 comment on column telnyx.open_jobs.job_type is
 'What the job does, in the words of Telnyx. NULL when the API sent none.';
 comment on column telnyx.open_jobs.status is
-'Status last seen: anything but completed, failed or expired. NULL when the API sent none.';
+'Status last seen: any word except completed, failed and expired. NULL when the API sent none.';
 comment on column telnyx.open_jobs.created_at is
 'When the job was created, UTC. NULL when the API sent none.';
 comment on column telnyx.open_jobs.estimated_completion_at is

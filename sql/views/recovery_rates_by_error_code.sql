@@ -117,6 +117,6 @@ comment on column telnyx.recovery_rates_by_error_code.recovery_rate_low is
 comment on column telnyx.recovery_rates_by_error_code.recovery_rate_high is
 'Upper bound of recovery_rate at 95 % confidence, 0 to 1 (Wilson score). NULL when the rate is.';
 comment on column telnyx.recovery_rates_by_error_code.median_attempts is
-'Half of the recovered runs had at most so many failed attempts. NULL when none recovered.';
+'Median failed attempts of the recovered runs. NULL when none recovered.';
 comment on column telnyx.recovery_rates_by_error_code.median_hours is
-'Half of the recovered runs took at most so many hours. NULL when none recovered.';
+'Median hours of the recovered runs. NULL when none recovered.';

@@ -74,7 +74,7 @@ comment on column telnyx.sync_runs.started_at is
 comment on column telnyx.sync_runs.finished_at is
 'When the run ended, UTC.';
 comment on column telnyx.sync_runs.requests is
-'Requests sent to the API, further attempts included.';
+'Requests sent to the API, retries included.';
 comment on column telnyx.sync_runs.pages is
 'Pages of the list of jobs that were read.';
 comment on column telnyx.sync_runs.jobs_listed is
@@ -96,7 +96,7 @@ comment on column telnyx.sync_runs.unknown_fields is
 comment on column telnyx.sync_runs.new_failures is
 'JSON: pairs of error code and pointer never seen before.';
 comment on column telnyx.sync_runs.retries is
-'Further attempts after a request that failed.';
+'Retries of failed requests.';
 comment on column telnyx.sync_runs.throttled_seconds is
 'Seconds spent waiting for the rate limit of the API.';
 comment on column telnyx.sync_runs.published is

@@ -259,7 +259,7 @@ def _has_a_wal(folder: Path) -> None:
     [
         (_is_no_database, 78, {"file": "failed", "account": "unknown"}, "is not a DuckDB file"),
         (_is_damaged, 78, {"file": "failed", "account": "unknown"}, "restore it from a backup"),
-        (_has_a_wal, 0, {"file": "unknown", "account": "unknown"}, "the next sync sets that aside"),
+        (_has_a_wal, 0, {"file": "unknown", "account": "unknown"}, "the next sync moves it away"),
         (_is_foreign, 0, {}, "that no sync has written yet"),
     ],
 )

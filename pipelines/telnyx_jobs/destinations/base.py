@@ -46,7 +46,7 @@ class Reader(Protocol):
         """Whether the view exists: an earlier version may have published without it."""
 
     def answer(self, sql: str) -> Rows:
-        """Rows of a user's query, which may only read; a name stands for all rows of a view.
+        """Rows of a user's query, which may only read; a view's name returns its rows.
 
         Nothing else can be asked afterwards. Raises WrongQuery.
         """

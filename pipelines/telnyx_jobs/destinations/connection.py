@@ -152,7 +152,7 @@ class Connection:
             raise
         except ImportError as error:
             extra = f"pip install 'telnyx-jobs[{self.name}]'"
-            raise BadConfiguration(f"{self.name} needs packages of its own: {extra}") from error
+            raise BadConfiguration(f"{self.name} needs more packages: {extra}") from error
         except ConfigurationException as error:
             raise BadConfiguration(
                 f"{self.name} lacks its configuration, or cannot use it: set "

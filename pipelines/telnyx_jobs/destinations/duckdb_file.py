@@ -231,8 +231,8 @@ class DuckDBFile:
             return f"{path} does not exist yet: the first sync creates it"
         if wal_of(path).exists():
             raise NotLookedAt(
-                f"{wal_of(path)} lies beside the file, since somebody has written into it: "
-                "the next sync sets that aside"
+                f"{wal_of(path)} exists, so another program has written into the file: "
+                "the next sync moves it away"
             )
         with path.open("rb") as published:
             wait_for_writers(published, path, seconds=0)

@@ -47,7 +47,7 @@ def _confine(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> str:
-    """One statement that reads; the name of a relation stands for all of its rows."""
+    """One statement that reads; the name of a relation returns all of its rows."""
     if parts := relation_of(text):
         return "from " + ".".join(map(identifier, parts))
     with _explained():

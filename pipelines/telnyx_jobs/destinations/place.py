@@ -1,4 +1,4 @@
-"""Where a database lies: the lock, the build, and what else a run needs beside it."""
+"""The paths of a database: its lock, its build and the other files of a run."""
 
 import os
 import pwd

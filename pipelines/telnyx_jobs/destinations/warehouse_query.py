@@ -52,7 +52,7 @@ def answer(connection: Connection, sql: str) -> Rows:
 
 
 def _statement(connection: Connection, text: str) -> str:
-    """One statement that reads; the name of a relation stands for all of its rows."""
+    """One statement that reads; the name of a relation returns all of its rows."""
     if parts := relation_of(text):
         table = parts.pop()
         schema = parts.pop() if parts else VIEW_SCHEMA if table in view_texts() else RAW_SCHEMA

@@ -1,4 +1,4 @@
-"""Removing phone numbers for good: from the data, from what lies beside it, and from later answers.
+"""Removing phone numbers for good: from the data, the files beside it, and later answers.
 
 A row stays where it is, with a fixed word instead of the number and without its id, so positions,
 counts and rates stay as they are. The published data also holds a keyed fingerprint of the number.

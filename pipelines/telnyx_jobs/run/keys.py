@@ -44,7 +44,7 @@ def kept_mask(place: Place, query: Query) -> Mask | None:
 def forgotten_of(place: Place, removals: Removals) -> Forgotten | None:
     """What takes the forgotten numbers out of records; None if nothing was forgotten.
 
-    Raises BadConfiguration if the key is lost, since numbers would come back without a word.
+    Raises BadConfiguration if the key is lost, since numbers would come back silently.
     """
     if removals.key_id is None:
         return None

@@ -17,7 +17,7 @@ from telnyx_jobs.text import reason_of
 def recorded(destination: Destination, summary: Summary, report: Report) -> Iterator[None]:
     """Records the run with its exit code and error, once it has ended.
 
-    A line that cannot be written is only a warning: the result of the run stands without it.
+    A line that cannot be written is only a warning: it does not change the result of the run.
     """
     with destination.errors():
         destination.prepare()

@@ -201,7 +201,7 @@ class _Record:
 
 
 def fingerprint_of(key: bytes, kind: str, value: str) -> str:
-    """What stands for a number's digits, or for an id: useless to whoever lacks the key."""
+    """The fingerprint of a number's digits or of an id; without the key it reveals nothing."""
     return hmac.digest(key, f"{kind} {value}".encode(errors="replace"), "sha256").hex()[:32]
 
 

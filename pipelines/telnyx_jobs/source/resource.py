@@ -92,7 +92,7 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
     """Batches of each table with their hints; what has been read goes into the source's state."""
     state = dlt.current.source_state()
     dialect = _dialect()
-    # JSON columns travel as Arrow text, and dlt says so for each batch
+    # JSON columns are loaded as Arrow text, and dlt warns of it for each batch
     with without_log("several column hints were different"):
         for tables in extraction.package(KeptState.of(state.get(STATE_KEY))):
             for table in LOADED:
