@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,9 +16,11 @@ import pytest
 
 from support.exported_history import assert_same, columns, raw, sync_history
 from support.syncs import api_of, failure, job, numbers, sync_once
+from support.syncs import run as run_command
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.export import folder as exporting
 from telnyx_jobs.export.folder import export
+from telnyx_jobs.export.formats import Export, Format
 from telnyx_jobs.schema import TABLES, Table
 
 
@@ -326,3 +329,42 @@ def contents(folder: Path) -> dict[str, bytes]:
     """Each file below a folder."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_forget_names_the_exports_it_knows(small: Path, tmp_path: Path) -> None:
+    """`forget` lists each place once, with its format and the time of its newest export."""
+    database = tmp_path / small.name
+    shutil.copy(small, database)
+    asked: list[tuple[str, Format | None]] = [("old", None), ("lake", "delta"), ("gone", None)]
+    for number, (to, format_) in enumerate([*asked, ("old", None)]):
+        Export(str(tmp_path / to), format_).write(database, f"export-{number}")
+    shutil.rmtree(tmp_path / "gone")
+    options = ("forget", "--quiet", "--phone-number", "+15550004711")
+    as_json = json.loads(run_command(tmp_path, *options, "--json").stdout)["exports"]
+    lines = run_command(tmp_path, *options).stdout.splitlines()
+
+    noted = tmp_path / ".telnyx_jobs.duckdb.state" / "exports.json"
+    assert [(each["to"], each["format"]) for each in as_json] == [
+        (f"{tmp_path}/lake", "delta"),
+        (f"{tmp_path}/old", "parquet"),
+    ]
+    assert lines[-3:] == [
+        "  export again to replace what these places hold:",
+        *(
+            f"            {each['to']} ({each['format']}, "
+            f"{each['exported_at'][:10]} {each['exported_at'][11:16]} UTC)"
+            for each in as_json
+        ),
+    ]
+    assert noted.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_stands_without_a_note(small: Path, tmp_path: Path) -> None:
+    """If the state folder cannot be written, the export is whole and a warning says so."""
+    shutil.copy(small, tmp_path)
+    (tmp_path / f".{small.name}.state").write_text("a file")
+    done = run_command(tmp_path, "export", "--to", "out")
+
+    assert done.returncode == 0
+    assert "forget will not name this export" in done.stderr
+    assert (tmp_path / "out" / "export.json").is_file()

@@ -143,6 +143,11 @@ def forgot(done: "Forgot") -> str:
             f"{done.found} found",
             *_removed(done),
             *_wrapped("still", "earlier exports, reports and backups hold what they held"),
+            *(["  export again to replace what these places hold:"] if done.exports else []),
+            *(
+                f"            {each.to} ({each.format}, {each.exported_at:%Y-%m-%d %H:%M} UTC)"
+                for each in done.exports
+            ),
         ]
     )
 

@@ -28,6 +28,7 @@ class Place:
         self.runs = self.state / "runs.jsonl"
         self.mask_key = self.state / "mask.key"
         self.forget_key = self.state / "forget.key"
+        self.exports = self.state / "exports.json"
         self.leftovers = self.state / "work"
         """What runs create and no later one needs: the next run deletes what a killed one left."""
         self.work = self.leftovers / secrets.token_hex(4)

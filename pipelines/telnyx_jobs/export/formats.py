@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.export.s3 import Address
 from telnyx_jobs.export.tables import Exported
 from telnyx_jobs.progress import Report, nothing
+from telnyx_jobs.run.exports import note_export
 
 Format = Literal["parquet", "delta"]
 _PLAIN = re.compile(r"[A-Za-z0-9._=/:@+,-]*")
@@ -29,6 +31,11 @@ class Export:
 
     def write(self, database: Path, export_id: str, report: Report = nothing) -> Exported:
         """Write the published file out. Raises BadConfiguration, TryAgainLater, CannotWrite."""
+        exported = self._written(database, export_id, report)
+        note_export(Place(database), str(self._place), self._format, report)
+        return exported
+
+    def _written(self, database: Path, export_id: str, report: Report) -> Exported:
         if self._format == "delta":
             from telnyx_jobs.export.delta import export as to_delta
 

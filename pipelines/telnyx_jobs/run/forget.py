@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from telnyx_jobs.api.models import Rejected
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.files import write_whole
+from telnyx_jobs.run.exports import KnownExport, known_exports
 from telnyx_jobs.run.keys import forget_key, kept_mask
 from telnyx_jobs.run.removed import (
     Removed,
@@ -27,6 +30,7 @@ from telnyx_jobs.run.removed import (
 from telnyx_jobs.schema import (
     CHILDREN,
     FORGOTTEN,
+    JOB_OBSERVATIONS,
     JOB_OPERATIONS,
     JOB_PHONE_NUMBERS,
     JOBS,
@@ -60,6 +64,11 @@ class Forgot(Removed):
 
     asked: int = 0
     found: int = 0
+    exports: list[KnownExport] = field(default_factory=list)
+    """Exports that hold what they held, so they must be made anew."""
+
+    def as_json(self) -> dict[str, Any]:
+        return super().as_json() | {"exports": msgspec.to_builtins(self.exports)}
 
 
 @dataclass
@@ -90,6 +99,7 @@ def forget(
     result = Forgot(database=destination.name, asked=len(numbers) + len(ids))
     with removing(settings, destination):
         destination.remove(lambda: _Forgetting(destination, result).forget(numbers, ids))
+        result.exports = known_exports(destination.place)
     return result
 
 
@@ -118,6 +128,7 @@ class _Forgetting:
                     self._note(key, kind, value)
         self._all = [(each, each.forgotten(key)) for each in known]
         self._change_jobs(self._holding(known))
+        self._change_observations()
         self._change_rejected()
         self._change_runs()
         self._result.files += [*delete_files(self._place), *self._change_log()]
@@ -231,6 +242,17 @@ class _Forgetting:
                 update(self._query, table, key, values)
                 changed += 1
         return changed
+
+    def _change_observations(self) -> None:
+        """A status that this program does not know is a text of the API, too."""
+        table = f"{RAW_SCHEMA}.{JOB_OBSERVATIONS.name}"
+        for status, count in self._query(
+            f"select status, count(*) from {table} where status is not null group by status", []
+        ):
+            without = self._without(status)
+            if without != status:
+                self._query(f"update {table} set status = ? where status = ?", [without, status])
+                self._result.rows[JOB_OBSERVATIONS.name] += count
 
     def _change_rejected(self) -> None:
         names = ["record_hash", "job_id", "reason", "record", "observed_at"]
