@@ -65,7 +65,7 @@ class Forgot(Removed):
     asked: int = 0
     found: int = 0
     exports: list[KnownExport] = field(default_factory=list)
-    """Exports that hold what they held, so they must be made anew."""
+    """Exports that hold what they held, so they must be made again."""
 
     def as_json(self) -> dict[str, Any]:
         return super().as_json() | {"exports": msgspec.to_builtins(self.exports)}
