@@ -33,6 +33,7 @@ SHARED = {
     "schema",
     "settings",
     "text",
+    "threads",
     "version",
 }
 """Modules that every folder may import; they import no folder."""

@@ -8,10 +8,8 @@ Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
 """
 
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from hashlib import blake2b
 from http import HTTPStatus
 from http.client import responses
@@ -37,6 +35,7 @@ from telnyx_jobs.errors import (
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.settings import MAX_PAGE_SIZE
 from telnyx_jobs.text import printable
+from telnyx_jobs.threads import in_thread
 from telnyx_jobs.version import __version__
 
 _Answer = tuple[int, httpx.Headers, bytes]
@@ -214,17 +213,9 @@ class Client:
 
     def _send(self, path: str, params: _Params) -> _Answer:
         """The whole answer, within the deadline."""
-        answer: Future[_Answer] = Future()
-
-        def exchange() -> None:
-            try:
-                answer.set_result(self._exchange(path, params))
-            except BaseException as error:
-                answer.set_exception(error)
-
         # httpx bounds each step, not their sum, and the look-up of a name not at all. A thread
         # left behind ends by itself: a step later at most, and with the process in any case.
-        threading.Thread(target=exchange, daemon=True).start()
+        answer = in_thread(lambda: self._exchange(path, params))
         try:
             return answer.result(self._timeout)
         except TimeoutError:

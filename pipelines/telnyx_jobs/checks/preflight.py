@@ -36,6 +36,7 @@ from telnyx_jobs.source.removals import known_removals
 DISTRIBUTION = "telnyx-jobs"
 SMALLEST_FREE_BYTES = 100_000_000
 """Free disk that a sync of a small or a new file needs."""
+_MISSING = "missing"
 _NO_KEY = "none"
 """Sent without a key: the API's refusal shows that it answers."""
 
@@ -248,17 +249,15 @@ def _requirements() -> list[Requirement]:
 
 
 def _is_met(requirement: Requirement) -> bool:
-    try:
-        return requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
-    except metadata.PackageNotFoundError:
-        return False
+    found = _version(requirement.name)
+    return found != _MISSING and requirement.specifier.contains(found, prereleases=True)
 
 
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "missing"
+        return _MISSING
 
 
 def _nearest(folder: Path) -> Path:

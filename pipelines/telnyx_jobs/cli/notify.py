@@ -46,7 +46,9 @@ class Notifier:
         self._ping: str | None = None
         self._summary: Summary | None = None
         self._is_over = False
-        self._deliveries: list[_Delivery] = []
+        self._threads: list[tuple[str, threading.Thread]] = []
+        """Messages on their way, each with the option that names its address."""
+        self._failures: dict[str, str] = {}
 
     def address(self, webhook: str | None, ping: str | None) -> None:
         """Notify these from now on, if they can be used."""
@@ -86,13 +88,14 @@ class Notifier:
     def wait(self) -> list[str]:
         """Warnings about messages that did not arrive, after all did or the time is over."""
         ends = time.monotonic() + PATIENCE_SECONDS
-        for delivery in self._deliveries:
-            delivery.join(max(0.0, ends - time.monotonic()))
-        failures = {each.option: each.failure for each in self._deliveries if each.failure}
+        for option, thread in self._threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+            if thread.is_alive():
+                self._failures[option] = "time-out"
         return [
             f"the {option} did not accept the message ({failure}), the run is not affected: "
             f"check --{option}"
-            for option, failure in failures.items()
+            for option, failure in self._failures.items()
         ]
 
     def _send_ping(self, ending: str) -> None:
@@ -107,10 +110,22 @@ class Notifier:
             return
         if ending:
             url = url.copy_with(path=f"{url.path.rstrip('/')}/{ending}")
-        before = [each for each in self._deliveries if each.option == option]
-        delivery = _Delivery(option, url, content, content_type, before)
-        self._deliveries.append(delivery)
-        delivery.start()
+        before = [thread for other, thread in self._threads if other == option]
+
+        def deliver() -> None:
+            for thread in before:
+                thread.join()
+            try:
+                failure = _delivered(url, content.encode(), content_type)
+            except Exception as error:
+                # its text may hold the address
+                failure = type(error).__name__
+            if failure:
+                self._failures[option] = failure
+
+        thread = threading.Thread(target=deliver, daemon=True)
+        self._threads.append((option, thread))
+        thread.start()
 
     def _message(self, exit_code: int, error: str | None, has_failed: bool) -> dict[str, Any]:
         """What the webhook gets; without news its text is empty."""
@@ -136,35 +151,6 @@ class Notifier:
             "new_failures": new_failures,
             "rising_failures": rises,
         }
-
-
-class _Delivery(threading.Thread):
-    """A message being sent, after those before it; `failure` says why it has not arrived."""
-
-    def __init__(
-        self,
-        option: str,
-        url: "httpx.URL",
-        content: str,
-        content_type: str,
-        before: list["_Delivery"],
-    ) -> None:
-        super().__init__(daemon=True)
-        self.option = option
-        self.failure: str | None = "time-out"
-        self._url = url
-        self._content = content.encode()
-        self._content_type = content_type
-        self._before = before
-
-    def run(self) -> None:
-        for delivery in self._before:
-            delivery.join()
-        try:
-            self.failure = _delivered(self._url, self._content, self._content_type)
-        except Exception as error:
-            # its text may hold the address
-            self.failure = type(error).__name__
 
 
 def _delivered(url: "httpx.URL", content: bytes, content_type: str) -> str | None:

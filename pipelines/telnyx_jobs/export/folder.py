@@ -1,17 +1,23 @@
 """An export in a folder: it replaces an older one whole, by rename."""
 
 import ctypes
+import fcntl
+import glob
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
-from telnyx_jobs.export.staging import REPLACED, delete_leftovers, part_beside
 from telnyx_jobs.export.tables import MANIFEST, Exported, reason, refuse_missing, write
 from telnyx_jobs.files import sync_to_disk
 from telnyx_jobs.progress import Report, nothing
 
+_REPLACED = "-replaced"
+"""Suffix of an old export that is set aside for a moment."""
 _SWAP = 2
 """RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS."""
 _AT_FDCWD = -100
@@ -28,8 +34,8 @@ def export(database: Path, folder: Path, export_id: str, report: Report = nothin
     _refuse_other_content(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        delete_leftovers(folder)
-        with part_beside(folder, export_id) as part:
+        _delete_leftovers(folder)
+        with _part_beside(folder, export_id) as part:
             exported = write(database, part, export_id, report)
             hand_over(part)
             _swap_in(part, folder)
@@ -54,6 +60,43 @@ def _refuse_other_content(folder: Path) -> None:
         )
 
 
+@contextmanager
+def _part_beside(place: Path, export_id: str) -> Iterator[Path]:
+    """A folder beside the place to write into, mode 0700, locked, and deleted in the end.
+
+    At the end it holds the replaced export, or the parts of one that failed.
+    """
+    part = place.with_name(f".{place.name}.part-{export_id}")
+    part.mkdir(mode=0o700)
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _delete_leftovers(place: Path) -> None:
+    """Delete what killed exports left; a running one holds its lock, and is kept."""
+    for leftover in place.parent.glob(f".{glob.escape(place.name)}.part-*"):
+        if leftover.name.endswith(".state"):
+            # of a sync, into a database of such a name
+            continue
+        if leftover.name.endswith(_REPLACED) and not place.exists():
+            # killed between the two renames of a swap
+            leftover.rename(place)
+            continue
+        descriptor = os.open(leftover, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
+
+
 def hand_over(part: Path) -> None:
     """Make an export readable for everybody, as the published file is, and durable."""
     for path in (part, *part.rglob("*")):
@@ -67,7 +110,7 @@ def _swap_in(part: Path, folder: Path) -> None:
         part.rename(folder)
     elif not _exchange(part, folder):
         # this file system cannot exchange two names, so for a moment the export is missing.
-        replaced = part.with_name(part.name + REPLACED)
+        replaced = part.with_name(part.name + _REPLACED)
         folder.rename(replaced)
         part.rename(folder)
         replaced.rename(part)

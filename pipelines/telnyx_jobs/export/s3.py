@@ -6,17 +6,16 @@ Key, region and endpoint come from where AWS's own tools find them: the environm
 import os
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs.addresses import http_address
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError
+from telnyx_jobs.threads import T, in_thread
 
 if TYPE_CHECKING:
     from pyarrow.fs import S3FileSystem
-
-T = TypeVar("T")
 
 _SCHEME = "s3://"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -114,15 +113,11 @@ def _region(address: Address) -> str | None:
 
 def waited_for(call: Callable[..., T], *arguments: Any) -> T:
     """What the call returns. A signal ends the wait for it, but cannot end the request itself."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        answer = pool.submit(call, *arguments)
-        # repeated, because a signal just before a wait begins does not end that wait
-        while not wait([answer], timeout=_SIGNAL_SECONDS).done:
-            pass
-        return answer.result()
-    finally:
-        pool.shutdown(wait=False)
+    answer = in_thread(lambda: call(*arguments))
+    # repeated, because a signal just before a wait begins does not end that wait
+    while not wait([answer], timeout=_SIGNAL_SECONDS).done:
+        pass
+    return answer.result()
 
 
 def failure(error: Exception, address: Address) -> TelnyxJobsError:

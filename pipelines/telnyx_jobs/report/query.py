@@ -1,12 +1,12 @@
 """A user's SQL on what is published: read-only, and ended at once by a signal."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import wait
 from typing import TextIO
 
 from telnyx_jobs.destinations.base import Destination, Reader, published
 from telnyx_jobs.report.rows import write
+from telnyx_jobs.threads import in_thread
 
 _STOP_SECONDS = 2.0
 
@@ -22,20 +22,10 @@ def query(destination: Destination, sql: str, form: str, out: TextIO, width: int
 
 def _interruptible(reader: Reader, work: Callable[[], None]) -> None:
     """Do the work in a thread: a database itself may not notice a signal for long."""
-    done: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            done.set_result(None)
-        except BaseException as error:
-            done.set_exception(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    done = in_thread(work)
     try:
         done.result()
     finally:
         if not done.done():
             reader.interrupt()
-            thread.join(_STOP_SECONDS)
+            wait([done], _STOP_SECONDS)

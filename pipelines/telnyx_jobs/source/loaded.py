@@ -87,8 +87,7 @@ class Loaded:
     def row_count(self) -> int:
         """Rows of the jobs and their numbers and operations, by the jobs' own counts."""
         counts = " + ".join(["1", *(f"coalesce({column.name}, 0)" for column in COUNTS)])
-        rows = self.query(f"select sum({counts}) from {_JOBS}", [])
-        return int(rows[0][0] or 0) if rows else 0
+        return int(self._one(f"select sum({counts}) from {_JOBS}") or 0)
 
     def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """Whole rows of `jobs`, columns in the order of the schema."""
@@ -109,10 +108,8 @@ class Loaded:
     def visible_count(self, job_types: Sequence[str]) -> int:
         """Jobs that the API still showed when it was last asked."""
         where, parameters = _of_types(job_types)
-        rows = self.query(
-            f"select count(*) from {_JOBS} where missing_since is null{where}", parameters
-        )
-        return int(rows[0][0]) if rows else 0
+        sql = f"select count(*) from {_JOBS} where missing_since is null{where}"
+        return int(self._one(sql, parameters) or 0)
 
     def open_jobs_placed(
         self, job_types: Sequence[str]
@@ -188,13 +185,12 @@ class Loaded:
         )
 
     def latest_observation(self) -> datetime | None:
-        rows = self.query(f"select max(observed_at) from {_JOBS}", [])
-        return rows[0][0] if rows else None
+        latest: datetime | None = self._one(f"select max(observed_at) from {_JOBS}")
+        return latest
 
     def last_run_id(self) -> str:
         """Id of the newest run in the file; empty for none."""
-        rows = self.query(f"select coalesce(max(run_id), '') from {_RUNS}", [])
-        return str(rows[0][0]) if rows else ""
+        return str(self._one(f"select max(run_id) from {_RUNS}") or "")
 
     def newest_job_ids(self, count: int) -> list[str]:
         """The newest jobs that the API still returned at the last request."""
@@ -204,6 +200,10 @@ class Loaded:
             f"limit {count}",
             [],
         )
+
+    def _one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        rows = self.query(sql, parameters)
+        return rows[0][0] if rows else None
 
     def _ids(self, sql: str, parameters: Iterable[Any]) -> list[str]:
         return [job_id for (job_id,) in self.query(sql, list(parameters))]

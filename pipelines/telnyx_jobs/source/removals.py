@@ -31,7 +31,10 @@ class Removals:
         """Whether the record is a finished job that was created before the date."""
         if self.before is None:
             return False
-        status, created_at = _known(record) if isinstance(record, Rejected) else _said(record)
+        if isinstance(record, Rejected):
+            status, created_at = _known(record)
+        else:
+            status, created_at = record.job.status, record.job.created_at
         return status in FINAL_STATUSES and created_at is not None and created_at < self.before
 
     def later_of(self, since: datetime | None) -> datetime | None:
@@ -74,11 +77,7 @@ def parsed(text: object) -> datetime | None:
     return time.replace(tzinfo=time.tzinfo or UTC)
 
 
-def _said(record: Record) -> tuple[str | None, datetime | None]:
-    return record.job.status, record.job.created_at
-
-
-def _known(record: Rejected) -> tuple[object, datetime | None]:
+def _known(record: Rejected) -> tuple[str | None, datetime | None]:
     """Status and time of a record that cannot be loaded, as far as they can be read."""
     try:
         value = json.loads(record.text)
