@@ -20,11 +20,6 @@ ENV_PREFIX = "TELNYX_JOBS"
 CONFIG_FILE = Path(".dlt/config.toml")
 CONFIG_SECTION = "telnyx_jobs"
 DEFAULT_BASE_URL = "https://api.telnyx.com/v2"
-DEFAULT_DATABASE = "telnyx_jobs.duckdb"
-DEFAULT_FILE_MODE = "0444"
-DEFAULT_RETRIES = 8
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for one request and all of its answer."""
 MAX_PAGE_SIZE = 250
 """The API's own maximum."""
 DUCKDB = "duckdb"
@@ -68,7 +63,7 @@ class Scope:
 class Settings:
     """The settings of a sync."""
 
-    database: Path
+    database: Path = Path("telnyx_jobs.duckdb")
     base_url: str = DEFAULT_BASE_URL
     api_key: str = ""
     scope: Scope = Scope()
@@ -76,8 +71,9 @@ class Settings:
     audit_pages: int = 1
     """Pages of the history to read again in each sync."""
     max_requests: int | None = None
-    max_retries: int = DEFAULT_RETRIES
-    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = 8
+    timeout: float = 60.0
+    """Seconds for one request and all of its answer."""
     mask_phone_numbers: bool = False
     wait: float = 0.0
     destination: str = DUCKDB
@@ -87,8 +83,11 @@ class Settings:
     """Schema of the views there."""
     creates_folder: bool = False
     """Whether the folder of the database is created if only it is missing."""
-    file_mode: int = int(DEFAULT_FILE_MODE, 8)
+    file_mode: int = 0o444
     """Permissions of the published file."""
+
+
+DEFAULTS = Settings()
 
 
 def is_schema_name(name: str) -> bool:

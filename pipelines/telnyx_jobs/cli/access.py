@@ -1,12 +1,24 @@
-"""The API's address and key, as a command was given them."""
+"""The settings of a command, and the API's address and key, as it was given them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
 
 from telnyx_jobs.progress import Report
-from telnyx_jobs.settings import find_key
+from telnyx_jobs.settings import Settings, find_key
+
+_NAMES = {field.name for field in fields(Settings)}
+
+
+def settings_of(context: typer.Context, database: Path, **others: Any) -> Settings:
+    """The settings: each option of the command that has a setting's name, and these others."""
+    given = {name: value for name, value in context.params.items() if name in _NAMES}
+    return Settings(**given | {"database": database} | others)
 
 
 class Access(NamedTuple):

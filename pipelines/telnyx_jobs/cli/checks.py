@@ -3,38 +3,28 @@
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from json import dumps
-from pathlib import Path
 
 import typer
 
 from telnyx_jobs.cli import options
-from telnyx_jobs.cli.access import Access, access_to
+from telnyx_jobs.cli.access import Access, access_to, settings_of
 from telnyx_jobs.cli.output import checked, counted, print_table, standing
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.progress import nothing
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import (
-    DEFAULT_BASE_URL,
-    DEFAULT_DATABASE,
-    DEFAULT_RETRIES,
-    DEFAULT_TIMEOUT,
-    DUCKDB,
-    Scope,
-    Settings,
-)
+from telnyx_jobs.settings import DEFAULTS, Scope
 
 
 def check(
     context: typer.Context,
     demo: options.Demo = False,
-    database: options.Database = Path(DEFAULT_DATABASE),
-    base_url: options.BaseUrl = DEFAULT_BASE_URL,
+    database: options.Database = DEFAULTS.database,
+    base_url: options.BaseUrl = DEFAULTS.base_url,
     max_retries: options.MaxRetries = 1,
     timeout: options.Timeout = 10.0,
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     json: options.Json = False,
 ) -> None:
     """Check key, API, clock, folder, disk, file, account, lock and versions; write nothing."""
@@ -44,15 +34,11 @@ def check(
 
     given = nullcontext(Access(base_url, ""))
     with access_to(base_url, nothing, demo=True) if demo else given as access:
-        settings = Settings(
-            database=database,
+        settings = settings_of(
+            context,
+            database,
             base_url=access.base_url,
             api_key=access.key,
-            max_retries=max_retries,
-            timeout=timeout,
-            destination=destination,
-            dataset=dataset,
-            views_schema=views_schema,
             creates_folder=is_from_schedule(context, "database"),
         )
         found = run_check(settings, destination_for(settings))
@@ -67,11 +53,12 @@ def check(
 
 
 def status(
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
+    context: typer.Context,
+    database: options.ReadDatabase = DEFAULTS.database,
     max_age: options.MaxAge = None,
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     json: options.Json = False,
     prometheus: options.Prometheus = False,
 ) -> None:
@@ -81,10 +68,7 @@ def status(
 
     if json and prometheus:
         raise typer.BadParameter("--json and --prometheus exclude each other: give one of them")
-    settings = Settings(
-        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
-    )
-    target = destination_for(settings)
+    target = destination_for(settings_of(context, database.absolute()))
     found = read_status(target)
     if prometheus:
         from telnyx_jobs.checks.metrics import metrics
@@ -101,14 +85,15 @@ def status(
 
 
 def verify(
+    context: typer.Context,
     demo: options.Demo = False,
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
-    base_url: options.BaseUrl = DEFAULT_BASE_URL,
-    max_retries: options.MaxRetries = DEFAULT_RETRIES,
-    timeout: options.Timeout = DEFAULT_TIMEOUT,
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    database: options.ReadDatabase = DEFAULTS.database,
+    base_url: options.BaseUrl = DEFAULTS.base_url,
+    max_retries: options.MaxRetries = DEFAULTS.max_retries,
+    timeout: options.Timeout = DEFAULTS.timeout,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     sample: options.Sample = 25,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -123,18 +108,14 @@ def verify(
         reporting(run_id, quiet=quiet) as report,
         access_to(base_url, report, demo=demo) as access,
     ):
-        settings = Settings(
-            database=database,
+        settings = settings_of(
+            context,
+            database,
             base_url=access.base_url,
             api_key=access.key,
             scope=Scope(is_demo=demo),
             # the total is all that is needed of a list page
             page_size=1,
-            max_retries=max_retries,
-            timeout=timeout,
-            destination=destination,
-            dataset=dataset,
-            views_schema=views_schema,
         )
         target = destination_for(settings, report)
         found = run_verify(settings, target, report, sample=sample)

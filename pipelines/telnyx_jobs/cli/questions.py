@@ -2,22 +2,22 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 import typer
 
 from telnyx_jobs.cli import options
+from telnyx_jobs.cli.access import settings_of
 from telnyx_jobs.cli.process import print_line
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
+from telnyx_jobs.settings import DEFAULTS
 
 
 def query(
+    context: typer.Context,
     sql: options.Sql,
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    database: options.ReadDatabase = DEFAULTS.database,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     # a name of its own: the setting `format` is the one of exports
     row_format: options.Rows = options.RowFormat.TABLE,
 ) -> None:
@@ -26,20 +26,19 @@ def query(
     from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.query import query as run_query
 
-    settings = Settings(
-        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
-    )
+    target = destination_for(settings_of(context, database.absolute()))
     try:
-        run_query(destination_for(settings), sql, row_format, sys.stdout, _terminal_width())
+        run_query(target, sql, row_format, sys.stdout, _terminal_width())
     except WrongQuery as wrong:
         raise typer.BadParameter(str(wrong), param_hint="SQL") from None
 
 
 def worklist(
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    context: typer.Context,
+    database: options.ReadDatabase = DEFAULTS.database,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     row_format: options.Rows = options.RowFormat.TABLE,
     requests: options.Requests = None,
 ) -> None:
@@ -48,10 +47,8 @@ def worklist(
     from telnyx_jobs.report.worklist import worklist as print_worklist
     from telnyx_jobs.report.worklist import write_requests
 
-    settings = Settings(
-        database.absolute(), destination=destination, dataset=dataset, views_schema=views_schema
-    )
-    target, width = destination_for(settings), _terminal_width()
+    target = destination_for(settings_of(context, database.absolute()))
+    width = _terminal_width()
     if requests is None:
         print_worklist(target, row_format, sys.stdout, width)
         return

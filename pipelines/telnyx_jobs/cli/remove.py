@@ -2,25 +2,25 @@
 
 from datetime import UTC, datetime
 from json import dumps
-from pathlib import Path
 
 import typer
 
 from telnyx_jobs.cli import options
+from telnyx_jobs.cli.access import settings_of
 from telnyx_jobs.cli.output import forgot, pruned
 from telnyx_jobs.cli.progress import reporting
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
+from telnyx_jobs.settings import DEFAULTS
 
 
 def forget(
+    context: typer.Context,
     phone_number: options.PhoneNumbers = None,
     phone_number_id: options.PhoneNumberIds = None,
-    database: options.ChangedDatabase = Path(DEFAULT_DATABASE),
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
-    wait: options.Wait = 0.0,
+    database: options.ChangedDatabase = DEFAULTS.database,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
+    wait: options.Wait = DEFAULTS.wait,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -32,21 +32,20 @@ def forget(
     numbers, ids = phone_number or [], phone_number_id or []
     if not numbers and not ids:
         raise typer.BadParameter("give --phone-number or --phone-number-id, as often as needed")
-    settings = Settings(
-        database, wait=wait, destination=destination, dataset=dataset, views_schema=views_schema
-    )
+    settings = settings_of(context, database)
     with reporting(new_run_id(datetime.now(UTC)), quiet=quiet) as report:
         done = run_forget(settings, destination_for(settings, report), numbers, ids)
     print(dumps(done.as_json()) if json else forgot(done))
 
 
 def prune(
+    context: typer.Context,
     before: options.Before,
-    database: options.ChangedDatabase = Path(DEFAULT_DATABASE),
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
-    wait: options.Wait = 0.0,
+    database: options.ChangedDatabase = DEFAULTS.database,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
+    wait: options.Wait = DEFAULTS.wait,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -60,9 +59,7 @@ def prune(
         raise typer.BadParameter(
             "it is in the future: give a date of the past", param_hint="'--before'"
         )
-    settings = Settings(
-        database, wait=wait, destination=destination, dataset=dataset, views_schema=views_schema
-    )
+    settings = settings_of(context, database)
     with reporting(new_run_id(datetime.now(UTC)), quiet=quiet) as report:
         done = run_prune(settings, destination_for(settings, report), before)
     print(dumps(done.as_json()) if json else pruned(done, before))

@@ -2,25 +2,25 @@
 
 from datetime import UTC, datetime
 from json import dumps
-from pathlib import Path
 
 import typer
 
 from telnyx_jobs.cli import options
+from telnyx_jobs.cli.access import settings_of
 from telnyx_jobs.cli.output import exported_to
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import with_docstrings
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import DEFAULT_DATABASE, DUCKDB, Settings
+from telnyx_jobs.settings import DEFAULTS
 
 
 def report(
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
+    context: typer.Context,
+    database: options.ReadDatabase = DEFAULTS.database,
     html: options.Html = None,
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
 ) -> None:
     """Show what fails, how often and since when, and which numbers still fail."""
     from rich.console import Console
@@ -28,10 +28,7 @@ def report(
     from telnyx_jobs.destinations.choose import destination_for
     from telnyx_jobs.report.figures import read_report
 
-    settings = Settings(
-        database, destination=destination, dataset=dataset, views_schema=views_schema
-    )
-    target = destination_for(settings)
+    target = destination_for(settings_of(context, database))
     found = read_report(target, datetime.now(UTC))
     if html is None:
         from telnyx_jobs.report.text import text_page
@@ -53,7 +50,7 @@ def report(
 
 def export(
     to: options.To,
-    database: options.ReadDatabase = Path(DEFAULT_DATABASE),
+    database: options.ReadDatabase = DEFAULTS.database,
     format: options.Format = None,
     json: options.Json = False,
     quiet: options.Quiet = False,

@@ -3,29 +3,17 @@
 from dataclasses import replace
 from datetime import UTC
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from telnyx_jobs.cli import options
-from telnyx_jobs.cli.access import access_to
+from telnyx_jobs.cli.access import access_to, settings_of
 from telnyx_jobs.cli.output import planned, synced
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import make_lean
-from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA
-from telnyx_jobs.settings import (
-    DEFAULT_BASE_URL,
-    DEFAULT_DATABASE,
-    DEFAULT_FILE_MODE,
-    DEFAULT_RETRIES,
-    DEFAULT_TIMEOUT,
-    DUCKDB,
-    MAX_PAGE_SIZE,
-    Scope,
-    Settings,
-)
+from telnyx_jobs.settings import DEFAULTS, Scope
 
 if TYPE_CHECKING:
     from telnyx_jobs.cli.notify import Notifier
@@ -34,25 +22,25 @@ if TYPE_CHECKING:
 def sync(
     context: typer.Context,
     demo: options.Demo = False,
-    database: options.Database = Path(DEFAULT_DATABASE),
-    base_url: options.BaseUrl = DEFAULT_BASE_URL,
+    database: options.Database = DEFAULTS.database,
+    base_url: options.BaseUrl = DEFAULTS.base_url,
     full: options.Full = False,
     since: options.Since = None,
     job_id: options.JobIds = None,
     job_type: options.JobTypes = None,
     dry_run: options.DryRun = False,
-    page_size: options.PageSize = MAX_PAGE_SIZE,
-    audit_pages: options.AuditPages = 1,
+    page_size: options.PageSize = DEFAULTS.page_size,
+    audit_pages: options.AuditPages = DEFAULTS.audit_pages,
     max_requests: options.MaxRequests = None,
-    max_retries: options.MaxRetries = DEFAULT_RETRIES,
-    timeout: options.Timeout = DEFAULT_TIMEOUT,
-    wait: options.Wait = 0.0,
-    destination: options.Destination = DUCKDB,
-    dataset: options.Dataset = RAW_SCHEMA,
-    views_schema: options.ViewsSchema = VIEW_SCHEMA,
+    max_retries: options.MaxRetries = DEFAULTS.max_retries,
+    timeout: options.Timeout = DEFAULTS.timeout,
+    wait: options.Wait = DEFAULTS.wait,
+    destination: options.Destination = DEFAULTS.destination,
+    dataset: options.Dataset = DEFAULTS.dataset,
+    views_schema: options.ViewsSchema = DEFAULTS.views_schema,
     mask_phone_numbers: options.MaskPhoneNumbers = False,
     same_account: options.SameAccount = False,
-    file_mode: options.FileMode = DEFAULT_FILE_MODE,
+    file_mode: options.FileMode = f"{DEFAULTS.file_mode:04o}",
     webhook: options.Webhook = None,
     ping: options.Ping = None,
     json: options.Json = False,
@@ -73,19 +61,10 @@ def sync(
     from telnyx_jobs.run.summary import new_summary
     from telnyx_jobs.run.sync import sync as run_sync
 
-    settings = Settings(
-        database=database,
+    settings = settings_of(
+        context,
+        database,
         scope=scope,
-        page_size=page_size,
-        audit_pages=audit_pages,
-        max_requests=max_requests,
-        max_retries=max_retries,
-        timeout=timeout,
-        mask_phone_numbers=mask_phone_numbers,
-        wait=wait,
-        destination=destination,
-        dataset=dataset,
-        views_schema=views_schema,
         creates_folder=is_from_schedule(context, "database"),
         file_mode=int(file_mode, 8),
     )
