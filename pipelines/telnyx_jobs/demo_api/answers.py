@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 Json = dict[str, Any]
+Query = Mapping[str, list[str]]
+Shown = Sequence[Mapping[str, Any]]
 # the present jobs, newest first
-Jobs = Callable[[], Sequence[Mapping[str, Any]]]
+Jobs = Callable[[], Shown]
 
 JOBS_PATH = "/v2/phone_numbers/jobs"
 TYPES = ("update_emergency_settings", "delete_phone_numbers", "update_phone_numbers")
@@ -59,10 +61,11 @@ def answer(target: str, jobs: Jobs) -> Json:
         for job in jobs():
             if job["id"] == job_id:
                 return {"data": job}
-    raise not_found()
+    detail = "The requested resource or URL could not be found."
+    raise Refusal(404, "10005", "Resource not found", detail, {"pointer": "/base"})
 
 
-def _job_list(query: Mapping[str, list[str]], jobs: Sequence[Mapping[str, Any]]) -> Json:
+def _job_list(query: Query, jobs: Shown) -> Json:
     number = _page_part(query, "number", 1, most=10**18)
     size = _page_part(query, "size", DEFAULT_PAGE_SIZE, most=LARGEST_PAGE_SIZE)
     chosen = _filtered(query, _sorted(query, jobs))
@@ -79,52 +82,35 @@ def _job_list(query: Mapping[str, list[str]], jobs: Sequence[Mapping[str, Any]])
     }
 
 
-def _page_part(query: Mapping[str, list[str]], part: str, default: int, most: int) -> int:
+def _page_part(query: Query, part: str, default: int, most: int) -> int:
     """`page[number]` or `page[size]`, at least 1 and at most `most`."""
     values = query.get(f"page[{part}]", [str(default)])
     # the digits are counted before they are read: Python refuses to read thousands of them
     value = int(values[-1]) if re.fullmatch("[0-9]{1,18}", values[-1]) else 0
     if "page" in query or not 1 <= value <= most:
-        raise Refusal(
-            422,
-            "10015",
-            "Invalid pagination",
-            "The provided 'page' parameter is invalid. It must be an object with 'size' "
-            "and/or 'number' with numeric values.",
-            {"pointer": f"page/{part}"},
+        detail = (
+            "The provided 'page' parameter is invalid. It must be an object with 'size' and/or "
+            "'number' with numeric values."
         )
+        raise Refusal(422, "10015", "Invalid pagination", detail, {"pointer": f"page/{part}"})
     return value
 
 
-def _sorted(
-    query: Mapping[str, list[str]], jobs: Sequence[Mapping[str, Any]]
-) -> Sequence[Mapping[str, Any]]:
+def _sorted(query: Query, jobs: Shown) -> Shown:
     if "sort" not in query:
         return jobs
     if query["sort"][-1] != "created_at":
-        raise Refusal(
-            422,
-            "10015",
-            "Invalid sorting value",
-            "The value provided for sorting is not valid. Check the value used and try again.",
-            {"pointer": "/sort"},
-        )
+        detail = "The value provided for sorting is not valid. Check the value used and try again."
+        raise Refusal(422, "10015", "Invalid sorting value", detail, {"pointer": "/sort"})
     return jobs[::-1]
 
 
-def _filtered(
-    query: Mapping[str, list[str]], jobs: Sequence[Mapping[str, Any]]
-) -> Sequence[Mapping[str, Any]]:
+def _filtered(query: Query, jobs: Shown) -> Shown:
     # how Telnyx treats an unknown filter is not documented; a refusal shows a misspelt one
     for name in query:
         if name.startswith("filter") and name not in ("filter[type]", "filter[status][]"):
-            raise Refusal(
-                422,
-                "10031",
-                "Invalid request filter",
-                f"The request filter {name} is invalid.",
-                {"parameter": name},
-            )
+            detail = f"The request filter {name} is invalid."
+            raise Refusal(422, "10031", "Invalid request filter", detail, {"parameter": name})
     types = _enumerated(query, "filter[type]", TYPES)[-1:]
     statuses = _enumerated(query, "filter[status][]", STATUSES)
     return [
@@ -134,45 +120,9 @@ def _filtered(
     ]
 
 
-def _enumerated(
-    query: Mapping[str, list[str]], name: str, allowed: tuple[str, ...]
-) -> Sequence[str]:
+def _enumerated(query: Query, name: str, allowed: tuple[str, ...]) -> Sequence[str]:
     values = query.get(name, [])
     if any(value not in allowed for value in values):
-        raise Refusal(
-            422,
-            "10032",
-            "Invalid enumerated value",
-            f"The value must be one of {', '.join(allowed)}.",
-            {"parameter": name},
-        )
+        detail = f"The value must be one of {', '.join(allowed)}."
+        raise Refusal(422, "10032", "Invalid enumerated value", detail, {"parameter": name})
     return values
-
-
-def not_found() -> Refusal:
-    return Refusal(
-        404,
-        "10005",
-        "Resource not found",
-        "The requested resource or URL could not be found.",
-        {"pointer": "/base"},
-    )
-
-
-def unauthorized() -> Refusal:
-    detail = "Could not understand the provided credentials."
-    return Refusal(401, "10009", "Authentication failed", detail)
-
-
-def method_not_allowed() -> Refusal:
-    detail = "The URL is valid, but the method is not allowed."
-    return Refusal(405, "10030", "Method not allowed", detail)
-
-
-def too_many_requests() -> Refusal:
-    detail = "You have exceeded the maximum number of allowed requests."
-    return Refusal(429, "10011", "Too many requests", detail)
-
-
-def malformed(status: int, detail: str) -> Refusal:
-    return Refusal(status, "10015", "Bad Request", detail)

@@ -15,16 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
 
-from telnyx_jobs.demo_api.answers import (
-    Jobs,
-    Json,
-    Refusal,
-    answer,
-    malformed,
-    method_not_allowed,
-    too_many_requests,
-    unauthorized,
-)
+from telnyx_jobs.demo_api.answers import Jobs, Json, Refusal, answer
 
 DEMO_KEY = "KEY_DEMO_of_no_account"
 HOST = "127.0.0.1"
@@ -52,14 +43,7 @@ def serve(
     return FakeApi(jobs, key, port, requests_per_second)
 
 
-def serve_forever(
-    jobs: Jobs,
-    *,
-    ready: Callable[["FakeApi"], None],
-    key: str = DEMO_KEY,
-    port: int = 0,
-    requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND,
-) -> None:
+def serve_forever(jobs: Jobs, *, ready: Callable[["FakeApi"], None], port: int = 0) -> None:
     """Serves until SIGINT or SIGTERM; `ready` is called once the server answers.
 
     Only for the main thread: no other may catch signals.
@@ -70,7 +54,7 @@ def serve_forever(
         for name in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with serve(jobs, key=key, port=port, requests_per_second=requests_per_second) as api:
+        with serve(jobs, port=port) as api:
             ready(api)
             # short waits, because some systems deliver no signal during a long one
             while not stopped.wait(0.2):
@@ -125,12 +109,15 @@ class FakeApi:
         try:
             if not is_allowed:
                 headers["Retry-After"] = headers["x-ratelimit-reset"]
-                raise too_many_requests()
+                detail = "You have exceeded the maximum number of allowed requests."
+                raise Refusal(429, "10011", "Too many requests", detail)
             if authorization != f"Bearer {self.key}":
-                raise unauthorized()
+                detail = "Could not understand the provided credentials."
+                raise Refusal(401, "10009", "Authentication failed", detail)
             if method != "GET":
                 headers["Allow"] = "GET"
-                raise method_not_allowed()
+                detail = "The URL is valid, but the method is not allowed."
+                raise Refusal(405, "10030", "Method not allowed", detail)
             return HTTPStatus.OK, answer(target, self._jobs), headers
         except Refusal as refusal:
             return refusal.status, refusal.body, headers
@@ -216,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.do_GET()
             return
         self.close_connection = True
-        refusal = malformed(code, message or HTTPStatus(code).phrase)
+        refusal = Refusal(code, "10015", "Bad Request", message or HTTPStatus(code).phrase)
         self._send(refusal.status, refusal.body, {"Connection": "close"})
 
     def version_string(self) -> str:
