@@ -4,7 +4,8 @@ Colours are CSS variables, so one page suits light and dark. Each chart is drawn
 window and for a phone, because one that is only scaled down is unreadable.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
@@ -72,8 +73,10 @@ def _days_chart(report: Report) -> Chart:
     days = [day for day in report.days if day.day > newest - timedelta(days=DAYS)]
     names = _names_of_types(report)
     shown = list(dict.fromkeys(names.values()))
-    settled = _summed((day.day, day.settled) for day in days)
-    failed = _summed((day.day, day.failed) for day in days)
+    settled, failed = Counter[date](), Counter[date]()
+    for day in days:
+        settled[day.day] += day.settled
+        failed[day.day] += day.failed
     few = median(settled.values()) * _THIN
     rates = {day: failed[day] / settled[day] for day in settled}
     usual = {day: rate for day, rate in rates.items() if settled[day] >= few}
@@ -134,22 +137,14 @@ def _days_drawn(values: list[dict[str, Any]], types: list[str], top: float, size
     )
 
 
-def _summed(figures: Iterable[tuple[date, int]]) -> dict[date, int]:
-    sums: dict[date, int] = {}
-    for day, figure in figures:
-        sums[day] = sums.get(day, 0) + figure
-    return sums
-
-
 def _names_of_types(report: Report) -> dict[str | None, str]:
     """What the chart calls each job type: those that fail most by name, the others together."""
-    failed: dict[str | None, int] = {}
+    failed = Counter[str | None]()
     for day in report.days:
-        failed[day.job_type] = failed.get(day.job_type, 0) + day.failed
-    ranked = sorted(failed, key=lambda name: -failed[name])
+        failed[day.job_type] += day.failed
     return {
         name: (name or "no type") if place < _JOB_TYPES else "other types"
-        for place, name in enumerate(ranked)
+        for place, (name, _) in enumerate(failed.most_common())
     }
 
 
@@ -284,10 +279,10 @@ def _end_of(text: str, longest: int) -> str:
 
 def _distinct(labels: Sequence[str]) -> list[str]:
     """The labels, numbered where they repeat: a chart would draw equal ones over each other."""
-    seen: dict[str, int] = {}
+    seen = Counter[str]()
     distinct = []
     for label in labels:
-        seen[label] = seen.get(label, 0) + 1
+        seen[label] += 1
         distinct.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return distinct
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -82,25 +82,13 @@ class _Number(NamedTuple):
     parameters: Any
 
 
-class _Batch(NamedTuple):
-    """One request: what it asks for, and the numbers that it asks it for."""
-
-    job_type: str
-    body: Mapping[str, Any]
-    numbers: Sequence[_Number]
-
-
 def worklist(destination: Destination, form: str, out: TextIO, width: int | None) -> None:
     """Print each number that still fails, a row per error. Raises BadConfiguration."""
     with published(destination) as reader:
         found = sorted((_Error(*row) for row in reader.query(_ERRORS)), key=lambda row: row.place)
         parameters = _parameters(reader, {each.last_job_id for each in found})
     rows: list[tuple[Any, ...]] = [
-        (
-            *each[:5],
-            _sent(parameters.get(each.last_job_id), each.error_pointer),
-            *each[5:9],
-        )
+        (*each[:5], _sent(parameters.get(each.last_job_id), each.error_pointer), *each[5:9])
         for each in found
     ]
     names = (*_Error._fields[:5], "sent_value", *_Error._fields[5:9])
@@ -126,13 +114,16 @@ def write_requests(
         _Number(number, number_id, job_type, job_id, parameters.get(job_id))
         for number, number_id, job_type, job_id, _ in rows
     ]
-    batches, left_out, nulls = _batched(numbers)
+    groups, left_out, nulls = _grouped(numbers)
     found: list[tuple[str | None, ...]] = [(None, reason, *n[:4]) for n, reason in left_out]
-    files = {}
-    for place, batch in enumerate(batches, start=1):
-        name = f"{place:03}-{batch.job_type}.json"
-        files[name] = {"method": "POST", "path": PATHS[batch.job_type], "body": batch.body}
-        found += [(name, None, *number[:4]) for number in batch.numbers]
+    files: dict[str, Any] = {}
+    for (job_type, settings, _), members in groups.items():
+        for first in range(0, len(members), LARGEST_BATCH):
+            batch = members[first : first + LARGEST_BATCH]
+            name = f"{len(files) + 1:03}-{job_type}.json"
+            body = request_body(job_type, json.loads(settings), [*map(_target, batch)])
+            files[name] = {"method": "POST", "path": PATHS[job_type], "body": body}
+            found += [(name, None, *number[:4]) for number in batch]
     _write_files(folder, files)
     names = ("request", "left_out", *_Number._fields[:4])
     write(Rows(names, frozenset(), iter([found] if found else [])), form, out, width)
@@ -184,10 +175,13 @@ def _newest_first(time: datetime | None) -> float:
     return -time.timestamp() if time else inf
 
 
-def _batched(
+def _grouped(
     numbers: Sequence[_Number],
-) -> tuple[list[_Batch], list[tuple[_Number, str]], set[str]]:
-    """Numbers by job type and parameters, all by E.164 number or all by id, as Telnyx wants it."""
+) -> tuple[dict[tuple[str, str, bool], list[_Number]], list[tuple[_Number, str]], set[str]]:
+    """Numbers by job type and parameters, all by E.164 number or all by id, as Telnyx wants it.
+
+    Also those that no request can have, each with the reason, and the nulls left out.
+    """
     groups: dict[tuple[str, str, bool], list[_Number]] = {}
     left_out: list[tuple[_Number, str]] = []
     nulls: set[str] = set()
@@ -199,20 +193,9 @@ def _batched(
             left_out.append((number, str(unusable)))
             continue
         nulls |= without
-        key = json.dumps(settings, sort_keys=True)
-        is_id = not _is_e164(number)
-        groups.setdefault((str(number.job_type), key, is_id), []).append(number)
-    batches = [
-        _Batch(job_type, request_body(job_type, json.loads(key), [*map(_target, batch)]), batch)
-        for (job_type, key, _), members in groups.items()
-        for batch in _cut(members)
-    ]
-    return batches, left_out, nulls
-
-
-def _cut(members: Sequence[_Number]) -> Iterator[Sequence[_Number]]:
-    for first in range(0, len(members), LARGEST_BATCH):
-        yield members[first : first + LARGEST_BATCH]
+        key = (str(number.job_type), json.dumps(settings, sort_keys=True), not _is_e164(number))
+        groups.setdefault(key, []).append(number)
+    return groups, left_out, nulls
 
 
 def _is_e164(number: _Number) -> bool:
