@@ -29,11 +29,11 @@ from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
 from telnyx_jobs.export.folder import hand_over
 from telnyx_jobs.export.s3 import Address, failure, waited_for
 from telnyx_jobs.export.scripts import (
-    DELTA_README,
     MONTH,
     delta_tables,
     exported_columns,
     is_partitioned,
+    readme,
 )
 from telnyx_jobs.export.tables import (
     MEMORY,
@@ -298,7 +298,7 @@ def _schema(table: Table) -> pyarrow.Schema:
 
 def _write_scripts(target: Target, versions: dict[str, int]) -> list[str]:
     """Write README and the statements for Spark beside the tables; returns the views' names."""
-    texts = {"README.md": DELTA_README, "tables.sql": delta_tables(versions)}
+    texts = {"README.md": readme("delta"), "tables.sql": delta_tables(versions)}
     views = write_views()
     target.files.create_dir("views")
     for path, text in (texts | {f"views/{name}.sql": sql for name, sql in views.items()}).items():

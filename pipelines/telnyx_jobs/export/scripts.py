@@ -1,5 +1,7 @@
 """The files beside an export's tables: a README, and statements that declare them in Spark."""
 
+from pathlib import Path
+
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, VIEW_SCHEMA, Column, Table
 from telnyx_jobs.views.dialects import spark_text
 
@@ -17,65 +19,10 @@ _SPARK_TYPES = {
     "json": "STRING",
 }
 
-README = """\
-# Telnyx phone-number jobs, as Parquet
 
-The tables as Parquet in `tables/`, by the UTC month in which a job was created (`month=unknown`
-without one); times are UTC instants. `tables.sql` and `views/` give Spark 4.0 or later the names
-that the DuckDB file has: tables in `telnyx_raw`, what analysts use in `telnyx`. `export.json`
-counts rows, files and bytes.
-
-The next export replaces this folder whole: a running query then fails for a missing file. Run it
-again, in Spark after these scripts.
-
-DuckDB:
-
-    select * from read_parquet('tables/jobs/**/*.parquet', hive_partitioning = true)
-
-polars:
-
-    polars.scan_parquet("tables/jobs", hive_partitioning=True)
-
-Spark:
-
-    from pathlib import Path
-
-    export = Path("this folder").absolute()
-    spark.conf.set("telnyx_jobs_export", str(export))
-    spark.conf.set("spark.sql.session.timeZone", "UTC")  # shows times in UTC; no figure changes
-    for script in [export / "tables.sql", *sorted((export / "views").glob("*.sql"))]:
-        for statement in script.read_text().rstrip().removesuffix(";").split(";\\n"):
-            spark.sql(statement)
-    spark.table("telnyx.failure_rates_by_error_code").show()
-"""
-
-DELTA_README = """\
-# Telnyx phone-number jobs, as Delta Lake tables
-
-One Delta table for each raw table in `tables/`, by the UTC month in which a job was created
-(`month=unknown` without one); times are UTC instants, and every column has its comment.
-
-Read the tables at the versions that belong together. `sync_runs` is committed last, and its row of
-the newest sync names them in `table_versions`, such as `{"jobs": 12, "job_operations": 9, ...}`.
-Files of replaced months stay for seven days, so a query on older versions has that long.
-
-polars:
-
-    runs = polars.scan_delta("tables/sync_runs").filter(pl.col("table_versions").is_not_null())
-    versions = json.loads(runs.collect()["table_versions"].item())
-    polars.scan_delta("tables/jobs", version=versions["jobs"])
-
-DuckDB, with its extension delta:
-
-    select table_versions from delta_scan('tables/sync_runs') where table_versions is not null;
-    attach 'tables/jobs' as jobs (type delta, version 12);
-    select * from jobs
-
-Spark with Delta Lake, or Sail: run `tables.sql`, then `views/*.sql` in the order of their names,
-with `${telnyx_jobs_export}` standing for the address of this folder. They give the names that the
-DuckDB file has: tables in `telnyx_raw`, what analysts use in `telnyx`. `tables.sql` names the
-versions that were the newest when it was written: run it again after an export.
-"""
+def readme(name: str) -> str:
+    """The README of an export, `parquet` or `delta`."""
+    return Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
 
 
 def spark_tables() -> str:

@@ -19,7 +19,7 @@ import duckdb
 
 from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration
-from telnyx_jobs.export.scripts import README, exported_columns, is_partitioned, spark_tables
+from telnyx_jobs.export.scripts import exported_columns, is_partitioned, readme, spark_tables
 from telnyx_jobs.progress import Report
 from telnyx_jobs.quoting import literal
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES, Table
@@ -91,7 +91,7 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
     for name, sql in views.items():
         (part / "views" / f"{name}.sql").write_text(sql, encoding="utf-8")
     (part / "tables.sql").write_text(spark_tables(), encoding="utf-8")
-    (part / "README.md").write_text(README, encoding="utf-8")
+    (part / "README.md").write_text(readme("parquet"), encoding="utf-8")
     exported = Exported(export_id, tables, list(views))
     (part / MANIFEST).write_text(json.dumps(exported.as_json(), indent=2) + "\n")
     return exported
