@@ -117,10 +117,6 @@ def stored_parameters_table(jobs: Iterable[tuple[str, str | None]]) -> pa.Table:
 
 def _table(table: Table, rows: Iterable[Sequence[Any]]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(table.columns)
-    return _from_columns(table, columns)
-
-
-def _from_columns(table: Table, columns: Sequence[Sequence[Any]]) -> pa.Table:
     schema = arrow_schema(table)
     arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -67,7 +67,7 @@ class Lists:
             readings=dict(kept.readings),
             count=self.audit_pages,
             page_size=page_size,
-            since=self.loaded.earliest(self.since),
+            since=self.loaded.removals.later_of(self.since),
         )
 
     def restore(self, state: KeptState) -> None:
@@ -97,7 +97,7 @@ class Lists:
 
             yield from self._walk(job_type, skip_swept=False, note=note)
             expected = announced[0] if announced else 0
-            if self.loaded.earliest(self.since) or len(seen) >= expected:
+            if self.loaded.removals.later_of(self.since) or len(seen) >= expected:
                 break
         else:
             self.report(
@@ -155,7 +155,7 @@ class Lists:
             if walk.next_page is not None and not self.scope.full:
                 self.keep(found)
 
-        since = self.loaded.earliest(self.since)
+        since = self.loaded.removals.later_of(self.since)
         pages = self._pages.along(walk, job_type, is_known=is_known, since=since, keep=keep)
         for page in pages:
             page.records.clear()

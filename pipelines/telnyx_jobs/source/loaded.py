@@ -73,10 +73,6 @@ class Loaded:
             if not self.removals.covers(record) or self.versions([record.job_id or ""]):
                 yield record
 
-    def earliest(self, since: datetime | None) -> datetime | None:
-        """Back to when lists are read."""
-        return self.removals.later_of(since)
-
     def can_append(self) -> bool:
         """Whether nothing has to be replaced: no table has a row, not even of a failed load."""
         if not self.takes_appends:
