@@ -8,19 +8,18 @@ from typing import Any, NamedTuple
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
-from telnyx_jobs.destinations.base import Destination, Reader
-from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.destinations.base import Destination, Reader, published
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.keys import forgotten_of, kept_mask
 from telnyx_jobs.run.sync import open_client
-from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA, Table
+from telnyx_jobs.schema import CHILDREN, FINAL_STATUSES, JOBS, MARKER, RAW_SCHEMA
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.account import AccountCheck
 from telnyx_jobs.source.flatten import Observed, job_tables
-from telnyx_jobs.source.loaded import Loaded, as_text
+from telnyx_jobs.source.loaded import Loaded
 from telnyx_jobs.source.removals import Removals, known_removals
 from telnyx_jobs.source.state import kept_state
-from telnyx_jobs.source.stored_records import NOT_OF_API, comparable, key_of
+from telnyx_jobs.source.stored_records import NOT_OF_API, comparable, key_of, stored_rows
 
 SAMPLE = 25
 """How many jobs are retrieved and compared; all of them if there are fewer."""
@@ -52,9 +51,7 @@ def verify(
     Raises as the client does, and BadConfiguration for the key of another account.
     """
     found = Verified()
-    with destination.reading() as reader:
-        if reader is None:
-            raise BadConfiguration(f"no sync has published {destination.name} yet: run one first")
+    with published(destination) as reader:
         mask = kept_mask(destination.place, reader.query)
         removals = known_removals(reader.query)
         forgotten = forgotten_of(destination.place, removals)
@@ -151,7 +148,9 @@ def _differences(reader: Reader, record: Record) -> Iterator[Difference]:
         said = {
             key_of(table, row): row for row in at_api[table.name].to_pylist() if not row.get(MARKER)
         }
-        kept = {key_of(table, row): row for row in _kept(reader, table, record.job_id)}
+        kept = {
+            key_of(table, row): row for row in stored_rows(reader.query, table, [record.job_id])
+        }
         for key in sorted(kept.keys() | said.keys(), key=str):
             ours, theirs = kept.get(key, {}), said.get(key, {})
             for column in columns:
@@ -163,15 +162,6 @@ def _differences(reader: Reader, record: Record) -> Iterator[Difference]:
                         _shown(ours, column),
                         _shown(theirs, column),
                     )
-
-
-def _kept(reader: Reader, table: Table, job_id: str) -> list[dict[str, Any]]:
-    rows = reader.query(
-        f"select {', '.join(map(as_text, table.columns))} from {RAW_SCHEMA}.{table.name} "
-        f"where {table.columns[0].name} = ?",
-        [job_id],
-    )
-    return [dict(zip(table.column_names, row, strict=True)) for row in rows]
 
 
 def _shown(row: dict[str, Any], column: str) -> str:

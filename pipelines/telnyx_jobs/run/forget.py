@@ -42,8 +42,9 @@ from telnyx_jobs.schema import (
 )
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.flatten import Observed, job_tables
-from telnyx_jobs.source.forgetting import ID, NUMBER, Forgotten, digits_of, fingerprint_of, key_id
+from telnyx_jobs.source.forgetting import ID, NUMBER, Forgotten, fingerprint_of, key_id
 from telnyx_jobs.source.query import Query
+from telnyx_jobs.source.record_texts import digits_of
 from telnyx_jobs.source.removals import kept_removals
 from telnyx_jobs.source.stored_records import (
     NOT_OF_API,

@@ -14,7 +14,7 @@ from typing import Any
 
 from telnyx_jobs.api.models import Member, Record, Rejected
 from telnyx_jobs.schema import FORGOTTEN
-from telnyx_jobs.source.record_texts import change_texts
+from telnyx_jobs.source.record_texts import NUMBER_FIELDS, change_texts, digits_of
 
 _FEWEST, _MOST = 7, 15
 """Digits of a number, by ITU-T E.164."""
@@ -22,7 +22,6 @@ _NATIONAL = 10
 """Digits of a number in North America without its calling code, 1."""
 NUMBER, ID = "phone_number", "phone_number_id"
 """The kinds of what can be forgotten."""
-_NUMBER_FIELDS = {"phone_number", "phone_numbers"}
 _MASK = re.compile(r"\+[0-9]{1,3}-[0-9a-f]{16}(?![0-9a-f])")
 _LIKELY = re.compile(rf"(?:[0-9][ ()./-]{{0,3}}){{{_FEWEST - 1}}}[0-9]")
 _DIGITS = re.compile(r"(?P<plus>\+|%2[Bb])?(?P<digits>[0-9]+)")
@@ -185,7 +184,7 @@ class _Record:
         """A JSON value; `is_number` if its field holds a number."""
         if isinstance(value, dict):
             return {
-                self._text(name): self._value(item, name in _NUMBER_FIELDS)
+                self._text(name): self._value(item, name in NUMBER_FIELDS)
                 for name, item in value.items()
             }
         if isinstance(value, list):
@@ -208,10 +207,6 @@ def fingerprint_of(key: bytes, kind: str, value: str) -> str:
 def key_id(key: bytes) -> str:
     """Identifies the key without revealing it."""
     return fingerprint_of(key, "key", "")[:16]
-
-
-def digits_of(text: str) -> str:
-    return re.sub("[^0-9]", "", text)
 
 
 def _chains(text: str) -> Iterator[list[_SPAN]]:

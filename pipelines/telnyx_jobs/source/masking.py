@@ -13,10 +13,9 @@ from collections.abc import Set
 from typing import Any
 
 from telnyx_jobs.api.models import Record, Rejected
-from telnyx_jobs.source.record_texts import change_texts
+from telnyx_jobs.source.record_texts import NUMBER_FIELDS, change_texts, digits_of
 
 _HASH_DIGITS = 16
-_NUMBER_FIELDS = {"phone_number", "phone_numbers"}
 _CALLING_CODE = re.compile(
     "[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[2-9][0-9]{2}"
 )
@@ -55,7 +54,7 @@ class Mask:
 
     def number(self, text: str) -> str:
         """The mask of the value of a number field, however it is written."""
-        digits = _digits(text)
+        digits = digits_of(text)
         return self._of_digits(digits) if digits else text
 
     def text(self, text: str, own: Set[str] | None = frozenset()) -> str:
@@ -67,7 +66,7 @@ class Mask:
 
         def masked(found: re.Match[str]) -> str:
             if found["plus"]:
-                return self._of_digits(_digits(found["plus"].replace("%2", "", 1)))
+                return self._of_digits(digits_of(found["plus"].replace("%2", "", 1)))
             is_number = found["bare"] and (own is None or found["bare"] in own)
             return self._of_digits(found["bare"]) if is_number else found[0]
 
@@ -111,7 +110,7 @@ class _Masked:
         self._mask = mask
         elements = [e for members in job.arrays().values() for e in members or ()]
         self._ids = {e.id for e in elements}
-        self._own = {_digits(e.phone_number) for e in elements if e.phone_number}
+        self._own = {digits_of(e.phone_number) for e in elements if e.phone_number}
         for element in elements:
             element.id = self._text(element.id)
             element.phone_number = element.phone_number and mask.number(element.phone_number)
@@ -126,7 +125,7 @@ class _Masked:
         """A JSON value; `is_number` if its field holds a number."""
         if isinstance(value, dict):
             return {
-                self._mask.text(name, self._own): self._value(item, name in _NUMBER_FIELDS)
+                self._mask.text(name, self._own): self._value(item, name in NUMBER_FIELDS)
                 for name, item in value.items()
             }
         if isinstance(value, list):
@@ -141,13 +140,9 @@ class _Masked:
 
     def _number(self, text: str) -> str:
         """The value of a number field; more digits than a number has are an id."""
-        if text in self._ids or len(_digits(text)) > 15:
+        if text in self._ids or len(digits_of(text)) > 15:
             return text
         return self._mask.number(text)
-
-
-def _digits(text: str) -> str:
-    return re.sub("[^0-9]", "", text)
 
 
 def _calling_code(digits: str) -> str:

@@ -1,9 +1,17 @@
 """The texts of a record: where an answer may hold a phone number, besides its arrays."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from telnyx_jobs.api.models import ErrorMeta, ErrorSource, JobError, Record
+
+NUMBER_FIELDS = {"phone_number", "phone_numbers"}
+"""Fields of parameters and unknown ones that hold phone numbers."""
+
+
+def digits_of(text: str) -> str:
+    return re.sub("[^0-9]", "", text)
 
 
 def change_texts(

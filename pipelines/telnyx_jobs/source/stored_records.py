@@ -73,7 +73,7 @@ def stored_jobs(query: Query, job_ids: Sequence[str]) -> Iterator[Stored]:
     """The jobs with all of their rows."""
     found: dict[str, dict[str, dict[tuple[Any, ...], Row]]] = {}
     for table in (JOBS, *CHILDREN):
-        for row in _rows(query, table, job_ids):
+        for row in stored_rows(query, table, job_ids):
             job_id = row[table.columns[0].name]
             of_job = found.setdefault(job_id, {each.name: {} for each in (JOBS, *CHILDREN)})
             of_job[table.name][key_of(table, row)] = row
@@ -102,7 +102,8 @@ def comparable(value: Any) -> Any:
     return value
 
 
-def _rows(query: Query, table: Table, job_ids: Sequence[str]) -> Iterator[Row]:
+def stored_rows(query: Query, table: Table, job_ids: Sequence[str]) -> Iterator[Row]:
+    """The rows of these jobs, each by column, JSON as text."""
     marks = ", ".join("?" * len(job_ids))
     rows = query(
         f"select {', '.join(map(as_text, table.columns))} from {RAW_SCHEMA}.{table.name} "
