@@ -126,7 +126,8 @@ class _Forgetting:
             self._complete(each)
             for kind, values in ((NUMBER, each.numbers), (ID, each.ids)):
                 for value in sorted(values):
-                    self._note(key, kind, value)
+                    mark = fingerprint_of(key, kind, value)
+                    note(query, kind, mark, key_id=key_id(key))
         self._all = [(each, each.forgotten(key)) for each in known]
         self._change_jobs(self._holding(known))
         self._change_observations()
@@ -134,10 +135,6 @@ class _Forgetting:
         self._change_runs()
         self._result.files += [*delete_files(self._place), *self._change_log()]
         self._result.found = sum(each.is_found for each in known)
-
-    def _note(self, key: bytes, kind: str, value: str) -> None:
-        row = {"kind": kind, "value": fingerprint_of(key, kind, value), "key_id": key_id(key)}
-        note(self._query, row | {"jobs": None, "removed_at": datetime.now(UTC)})
 
     # what belongs to a number
 

@@ -90,15 +90,10 @@ def _keep(query: Query, before: datetime, shown: int) -> None:
     is_whole = len(spans) == 1 and spans[0].oldest is None
     hidden = kept.hidden_jobs + shown if is_whole and kept.hidden_jobs is not None else None
     query(f"delete from {RAW_SCHEMA}.{REMOVALS.name} where kind = ?", [BEFORE])
-    now = datetime.now(UTC)
     until = max(before, kept.before or before).astimezone(UTC).isoformat()
-    note(query, _row(BEFORE, until, hidden, now))
+    note(query, BEFORE, until, jobs=hidden)
     newest = Loaded(query).newest_job_ids(ASKED)
     if newest:
         query(f"delete from {RAW_SCHEMA}.{REMOVALS.name} where kind = ?", [JOB])
     for job_id in newest:
-        note(query, _row(JOB, job_id, None, now))
-
-
-def _row(kind: str, value: str, jobs: int | None, now: datetime) -> dict[str, object]:
-    return {"kind": kind, "value": value, "key_id": None, "jobs": jobs, "removed_at": now}
+        note(query, JOB, job_id)

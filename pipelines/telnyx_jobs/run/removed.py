@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from telnyx_jobs.destinations.base import Destination
@@ -64,11 +65,14 @@ def delete_files(place: Place) -> list[str]:
     return [path.name for path in found]
 
 
-def note(query: Query, row: Mapping[str, Any]) -> None:
+def note(
+    query: Query, kind: str, value: str, *, key_id: str | None = None, jobs: int | None = None
+) -> None:
     """Keep a row of `removals`, instead of one with the same key."""
     table = f"{RAW_SCHEMA}.{REMOVALS.name}"
-    query(f"delete from {table} where kind = ? and value = ?", [row["kind"], row["value"]])
-    insert(query, REMOVALS, row)
+    query(f"delete from {table} where kind = ? and value = ?", [kind, value])
+    row = (kind, value, key_id, jobs, datetime.now(UTC))
+    insert(query, REMOVALS, dict(zip(REMOVALS.column_names, row, strict=True)))
 
 
 def insert(query: Query, table: Table, row: Mapping[str, Any]) -> None:
