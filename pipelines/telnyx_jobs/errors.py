@@ -71,3 +71,13 @@ def stops_kept() -> Iterator[None]:
         if Stopped.latest is not None:
             raise Stopped.latest from None
         raise
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """The error and what led to it, the innermost last."""
+    causes: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in causes:
+        causes.append(each)
+        each = each.__cause__ or each.__context__
+    return causes

@@ -82,7 +82,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def views_once() -> Iterator[None]:
     """The views in Spark's words, which take longer than all else of a small export, made once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("telnyx_jobs.export.tables.spark_views", cache(spark_views))
+        patch.setattr("telnyx_jobs.export.delta.spark_views", cache(spark_views))
         yield
 
 

@@ -43,7 +43,8 @@ MONTH = 24 * 31
 def views_once() -> Iterator[None]:
     """The views in Spark's words, which take longer than all else of a small export, made once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("telnyx_jobs.export.tables.spark_views", cache(spark_views))
+        for module in ("delta", "tables"):
+            patch.setattr(f"telnyx_jobs.export.{module}.spark_views", cache(spark_views))
         yield
 
 

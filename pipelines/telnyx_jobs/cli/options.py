@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, BadParameter, Option
 
 from telnyx_jobs.settings import DESTINATIONS, LONGEST_SCHEMA, MAX_PAGE_SIZE, is_schema_name
 
@@ -32,13 +32,13 @@ class RowFormat(StrEnum):
 
 def _known_destination(name: str) -> str:
     if name not in DESTINATIONS:
-        raise typer.BadParameter(f"'{name}' is not one of {', '.join(DESTINATIONS)}")
+        raise BadParameter(f"'{name}' is not one of {', '.join(DESTINATIONS)}")
     return name
 
 
 def _schema_name(name: str) -> str:
     if not is_schema_name(name):
-        raise typer.BadParameter(
+        raise BadParameter(
             f"'{name}' cannot be a schema in every warehouse: use up to {LONGEST_SCHEMA} "
             "lower-case letters, digits and single underscores, such as north_raw; not pg_… or "
             "…_staging"
@@ -50,7 +50,7 @@ def _seconds(age: str) -> float:
     """A duration such as 90s, 30m, 2h or 1d in seconds."""
     number, unit = age[:-1], age[-1:]
     if unit not in _UNITS or not (number.isascii() and number.isdecimal()):
-        raise typer.BadParameter(f"'{age}' is not a duration: use 90s, 30m, 2h or 1d")
+        raise BadParameter(f"'{age}' is not a duration: use 90s, 30m, 2h or 1d")
     return float(number) * _UNITS[unit]
 
 
@@ -60,7 +60,7 @@ def _file_mode(mode: str) -> str:
     except ValueError:
         number = 0
     if number | 0o444 != 0o444 or not number & 0o400:
-        raise typer.BadParameter(
+        raise BadParameter(
             f"'{mode}' is not an octal mode that lets the owner read, and nobody write: "
             "use 0400, 0440 or 0444"
         )
@@ -71,34 +71,29 @@ def _phone_numbers(numbers: list[str] | None) -> list[str] | None:
     for number in numbers or ():
         if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
             # it is not repeated, since messages are kept
-            raise typer.BadParameter("it is not an E.164 number: give one such as +12025550123")
+            raise BadParameter("it is not an E.164 number: give one such as +12025550123")
     return numbers
 
 
 Database = Annotated[
     Path,
-    typer.Option(
+    Option(
         help="The DuckDB file to publish. Its folder must exist; if the environment or "
         ".dlt/config.toml names the path, a sync creates the last folder.",
         dir_okay=False,
     ),
 ]
-ReadDatabase = Annotated[Path, typer.Option(help="The DuckDB file to read.", dir_okay=False)]
-ChangedDatabase = Annotated[
-    Path, typer.Option(help="The DuckDB file to publish again.", dir_okay=False)
-]
+ReadDatabase = Annotated[Path, Option(help="The DuckDB file to read.", dir_okay=False)]
+ChangedDatabase = Annotated[Path, Option(help="The DuckDB file to publish again.", dir_okay=False)]
 BaseUrl = Annotated[
-    str,
-    typer.Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"]),
+    str, Option(help="Address of the API.", envvar=["TELNYX_BASE_URL", "TELNYX_JOBS_BASE_URL"])
 ]
-Demo = Annotated[bool, typer.Option("--demo", help="Use the demo API on loopback; needs no key.")]
-MaxRetries = Annotated[int, typer.Option(help="Retries per request.", min=0)]
-Timeout = Annotated[
-    float, typer.Option(help="Seconds for one request and its whole answer.", min=0.001)
-]
+Demo = Annotated[bool, Option("--demo", help="Use the demo API on loopback; needs no key.")]
+MaxRetries = Annotated[int, Option(help="Retries per request.", min=0)]
+Timeout = Annotated[float, Option(help="Seconds for one request and its whole answer.", min=0.001)]
 Destination = Annotated[
     str,
-    typer.Option(
+    Option(
         help=f"The file or a warehouse: {', '.join(DESTINATIONS)}.",
         metavar="NAME",
         callback=_known_destination,
@@ -106,7 +101,7 @@ Destination = Annotated[
 ]
 Dataset = Annotated[
     str,
-    typer.Option(
+    Option(
         help="Schema of the raw tables in a warehouse, one per account.",
         metavar="NAME",
         callback=_schema_name,
@@ -114,72 +109,65 @@ Dataset = Annotated[
 ]
 ViewsSchema = Annotated[
     str,
-    typer.Option(
+    Option(
         help="Schema of the views in a warehouse, one per account.",
         metavar="NAME",
         callback=_schema_name,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress on stderr.")]
+Json = Annotated[bool, Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, Option("--quiet", help="Print no progress on stderr.")]
 
 # sync
 
-Full = Annotated[bool, typer.Option("--full", help="Read every page, not only new ones.")]
+Full = Annotated[bool, Option("--full", help="Read every page, not only new ones.")]
 Since = Annotated[
     datetime | None,
-    typer.Option(
+    Option(
         help="Read jobs back to this date (UTC) only, in a first sync.",
         metavar="DATE",
         formats=_DATES,
     ),
 ]
-JobIds = Annotated[list[str] | None, typer.Option(help="Sync only this job; repeatable.")]
+JobIds = Annotated[list[str] | None, Option(help="Sync only this job; repeatable.")]
 JobTypes = Annotated[
     list[JobType] | None,
-    typer.Option(help=f"Only jobs of this type: {', '.join(JobType)}; repeatable.", metavar="TYPE"),
+    Option(help=f"Only jobs of this type: {', '.join(JobType)}; repeatable.", metavar="TYPE"),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be requested; write nothing.")
-]
-PageSize = Annotated[int, typer.Option(help="Jobs per list page.", min=1, max=MAX_PAGE_SIZE)]
-MaxRequests = Annotated[int | None, typer.Option(help="Requests this run may send.", min=1)]
-Wait = Annotated[float, typer.Option(help="Seconds to wait while another sync runs.", min=0)]
+DryRun = Annotated[bool, Option("--dry-run", help="Print what would be requested; write nothing.")]
+PageSize = Annotated[int, Option(help="Jobs per list page.", min=1, max=MAX_PAGE_SIZE)]
+MaxRequests = Annotated[int | None, Option(help="Requests this run may send.", min=1)]
+Wait = Annotated[float, Option(help="Seconds to wait while another sync runs.", min=0)]
 MaskPhoneNumbers = Annotated[
-    bool,
-    typer.Option("--mask-phone-numbers", help="Keep keyed hashes instead of phone numbers."),
+    bool, Option("--mask-phone-numbers", help="Keep keyed hashes instead of phone numbers.")
 ]
 SameAccount = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--same-account",
         help="Confirm that the key is of the file's account, if the API returns none of its jobs.",
     ),
 ]
 AuditPages = Annotated[
-    int,
-    typer.Option(help="Pages of the history to read again, the ones read longest ago.", min=0),
+    int, Option(help="Pages of the history to read again, the ones read longest ago.", min=0)
 ]
 FileMode = Annotated[
-    str,
-    typer.Option(help="Permissions of the published file.", metavar="OCTAL", callback=_file_mode),
+    str, Option(help="Permissions of the published file.", metavar="OCTAL", callback=_file_mode)
 ]
 Webhook = Annotated[
     str | None,
-    typer.Option(
-        help="Post failed runs, new kinds of failure and rising rates to it.", metavar="URL"
-    ),
+    Option(help="Post failed runs, new kinds of failure and rising rates to it.", metavar="URL"),
 ]
 Ping = Annotated[
     str | None,
-    typer.Option(help="Report the start and end of each run to this heartbeat.", metavar="URL"),
+    Option(help="Report the start and end of each run to this heartbeat.", metavar="URL"),
 ]
 
 # forget and prune
 
 PhoneNumbers = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         help="A phone number to forget, such as +12025550123; repeatable.",
         metavar="E164",
         callback=_phone_numbers,
@@ -187,14 +175,12 @@ PhoneNumbers = Annotated[
 ]
 PhoneNumberIds = Annotated[
     list[str] | None,
-    typer.Option(help="Telnyx id of a phone number to forget; repeatable.", metavar="ID"),
+    Option(help="Telnyx id of a phone number to forget; repeatable.", metavar="ID"),
 ]
 Before = Annotated[
     datetime,
-    typer.Option(
-        help="Remove finished jobs created before this date (UTC).",
-        metavar="DATE",
-        formats=_DATES,
+    Option(
+        help="Remove finished jobs created before this date (UTC).", metavar="DATE", formats=_DATES
     ),
 ]
 
@@ -202,46 +188,43 @@ Before = Annotated[
 
 MaxAge = Annotated[
     float | None,
-    typer.Option(
+    Option(
         help="Exit 1 if the file is older than 90s, 30m, 2h or 1d.", metavar="AGE", parser=_seconds
     ),
 ]
-Sample = Annotated[int, typer.Option(help="Jobs to compare with the API, one by one.", min=0)]
+Sample = Annotated[int, Option(help="Jobs to compare with the API, one by one.", min=0)]
 Prometheus = Annotated[
-    bool, typer.Option("--prometheus", help="Print metrics in Prometheus' text format.")
+    bool, Option("--prometheus", help="Print metrics in Prometheus' text format.")
 ]
 To = Annotated[
     str,
-    typer.Option(
+    Option(
         help="The folder to write, or s3://bucket/prefix; an export there is replaced.",
         metavar="DIR",
     ),
 ]
 Format = Annotated[
     Literal["parquet", "delta"] | None,
-    typer.Option(
+    Option(
         help="Parquet files, or Delta Lake tables of which only changed months are written.",
         show_default="parquet to a folder, delta to a bucket",
     ),
 ]
 Html = Annotated[
     Path | None,
-    typer.Option(help="Write a page with charts to this file.", metavar="FILE", dir_okay=False),
+    Option(help="Write a page with charts to this file.", metavar="FILE", dir_okay=False),
 ]
-Sql = Annotated[
-    str, typer.Argument(metavar="SQL", help="A query, or the name of a view such as jobs.")
-]
+Sql = Annotated[str, Argument(metavar="SQL", help="A query, or the name of a view such as jobs.")]
 Rows = Annotated[
-    RowFormat,
-    typer.Option("--format", help="How rows are printed.", envvar="TELNYX_JOBS_ROW_FORMAT"),
+    RowFormat, Option("--format", help="How rows are printed.", envvar="TELNYX_JOBS_ROW_FORMAT")
 ]
 Requests = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         help="Write a request body per batch of numbers into this folder; send nothing.",
         metavar="DIR",
         file_okay=False,
     ),
 ]
-Port = Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.", min=0, max=65535)]
-Seed = Annotated[int, typer.Option(help="Which demo account to serve.")]
+Port = Annotated[int, Option(help="Port on loopback; 0 picks a free one.", min=0, max=65535)]
+Seed = Annotated[int, Option(help="Which demo account to serve.")]

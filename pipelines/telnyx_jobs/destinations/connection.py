@@ -12,7 +12,13 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseUndefinedRelation
 
 from telnyx_jobs.destinations.answer import WrongQuery
-from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError, TryAgainLater
+from telnyx_jobs.errors import (
+    BadConfiguration,
+    CannotWrite,
+    TelnyxJobsError,
+    TryAgainLater,
+    causes_of,
+)
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.source.sql import query_of
 from telnyx_jobs.views.create import qualified
@@ -190,7 +196,7 @@ class Connection:
     def _is_of_warehouse(self, error: BaseException) -> bool:
         driver = getattr(self._closed_client, "dbapi", None)
         kinds = (DestinationException, getattr(driver, "Error", TryAgainLater))
-        return any(isinstance(each, kinds) for each in _chain(error))
+        return any(isinstance(each, kinds) for each in causes_of(error))
 
     def reason(self, error: BaseException) -> str:
         """The reason in the driver's words, on one line."""
@@ -210,16 +216,6 @@ class Connection:
     def _secrets(self) -> list[str]:
         credentials = getattr(self._closed_client, "credentials", None) or {}
         return [str(v) for name, v in dict(credentials).items() if v and _SECRET.search(name)]
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error and what led to it: some drivers raise what is not of their own kinds."""
-    chain: list[BaseException] = []
-    each: BaseException | None = error
-    while each is not None and each not in chain:
-        chain.append(each)
-        each = each.__cause__ or each.__context__
-    return chain
 
 
 def _is_no_record(_: logging.LogRecord) -> bool:

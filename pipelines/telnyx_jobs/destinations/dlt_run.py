@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from telnyx_jobs.errors import TelnyxJobsError
+from telnyx_jobs.errors import TelnyxJobsError, causes_of
 from telnyx_jobs.schema import RAW_SCHEMA
 from telnyx_jobs.source.dlt_log import without_log
 
@@ -33,16 +33,6 @@ def failures_raised() -> Iterator[None]:
         with without_log("retried in load", "was not fully loaded", with_exceptions=False):
             yield
     except PipelineStepFailed as failed:
-        raise _cause(failed) from failed
-
-
-def _cause(failed: BaseException) -> BaseException:
-    """What made dlt's step fail: an error of ours, if one exists."""
-    cause: BaseException | None = failed
-    innermost = failed
-    while cause is not None:
-        if isinstance(cause, TelnyxJobsError):
-            return cause
-        innermost = cause
-        cause = cause.__cause__ or cause.__context__
-    return innermost
+        causes = causes_of(failed)
+        ours = (each for each in causes if isinstance(each, TelnyxJobsError))
+        raise next(ours, causes[-1]) from failed

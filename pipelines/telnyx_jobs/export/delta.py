@@ -43,12 +43,12 @@ from telnyx_jobs.export.tables import (
     refuse_missing,
     select,
     selected,
-    write_views,
 )
 from telnyx_jobs.export.target import Target
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Column, Table
 from telnyx_jobs.source.flatten import ARROW_TYPES
+from telnyx_jobs.views.dialects import spark_views
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -299,7 +299,7 @@ def _schema(table: Table) -> pyarrow.Schema:
 def _write_scripts(target: Target, versions: dict[str, int]) -> list[str]:
     """Write README and the statements for Spark beside the tables; returns the views' names."""
     texts = {"README.md": readme("delta"), "tables.sql": delta_tables(versions)}
-    views = write_views()
+    views = spark_views()
     target.files.create_dir("views")
     for path, text in (texts | {f"views/{name}.sql": sql for name, sql in views.items()}).items():
         with target.files.open_output_stream(path) as stream:

@@ -86,7 +86,7 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
             report("table", name=table.name)
             tables[table.name] = _write_table(connection, table, part / "tables", export_id)
     shutil.rmtree(part / "spill", ignore_errors=True)
-    views = write_views()
+    views = spark_views()
     (part / "views").mkdir()
     for name, sql in views.items():
         (part / "views" / f"{name}.sql").write_text(sql, encoding="utf-8")
@@ -95,11 +95,6 @@ def write(database: Path, part: Path, export_id: str, report: Report) -> Exporte
     exported = Exported(export_id, tables, list(views))
     (part / MANIFEST).write_text(json.dumps(exported.as_json(), indent=2) + "\n")
     return exported
-
-
-def write_views() -> dict[str, str]:
-    """Each view's script for Spark, by its name."""
-    return {name: f"{sql};\n" for name, sql in spark_views().items()}
 
 
 def selected(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:

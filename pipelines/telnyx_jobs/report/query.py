@@ -1,10 +1,9 @@
 """A user's SQL on what is published: read-only, and ended at once by a signal."""
 
-from collections.abc import Callable
 from concurrent.futures import wait
 from typing import TextIO
 
-from telnyx_jobs.destinations.base import Destination, Reader, published
+from telnyx_jobs.destinations.base import Destination, published
 from telnyx_jobs.report.rows import write
 from telnyx_jobs.threads import in_thread
 
@@ -17,15 +16,11 @@ def query(destination: Destination, sql: str, form: str, out: TextIO, width: int
     Raises WrongQuery and BadConfiguration. A signal ends it at once.
     """
     with published(destination) as reader:
-        _interruptible(reader, lambda: write(reader.answer(sql), form, out, width))
-
-
-def _interruptible(reader: Reader, work: Callable[[], None]) -> None:
-    """Do the work in a thread: a database itself may not notice a signal for long."""
-    done = in_thread(work)
-    try:
-        done.result()
-    finally:
-        if not done.done():
-            reader.interrupt()
-            wait([done], _STOP_SECONDS)
+        # in a thread: a database itself may not notice a signal for long
+        done = in_thread(lambda: write(reader.answer(sql), form, out, width))
+        try:
+            done.result()
+        finally:
+            if not done.done():
+                reader.interrupt()
+                wait([done], _STOP_SECONDS)

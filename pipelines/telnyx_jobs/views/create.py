@@ -11,10 +11,10 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.views.dialects import (
+    COMMENTING,
     Naming,
     comment_statements,
     create_statements,
-    knows_comments,
 )
 
 
@@ -61,7 +61,7 @@ def install(
         if not client.has_dataset():
             client.create_dataset()
     statements = [statement for view in views.values() for statement in view]
-    if knows_comments(str(client.capabilities.sqlglot_dialect)):
+    if client.capabilities.sqlglot_dialect in COMMENTING:
         for table in tables:
             comments = {"": table.description}
             comments |= {column.name: column.description for column in table.columns}

@@ -22,7 +22,7 @@ Macros = Mapping[str, tuple[list[str], exp.Expr]]
 
 _OWN_CATALOGUE = "data_dictionary"
 """The view that reads the catalogue of DuckDB: another engine needs another text."""
-_COMMENTING = ("duckdb", "postgres", "redshift")
+COMMENTING = ("duckdb", "postgres", "redshift")
 """Dialects with `comment on` for views and their columns."""
 
 
@@ -95,7 +95,7 @@ def create_statements(
             head = f" ({listed}) comment {spark_text(view.comments[''])}"
         created = f"create or replace view {target}{head} as\n{query}"
         statements[view.name] = [created]
-        if dialect in _COMMENTING:
+        if dialect in COMMENTING:
             statements[view.name] += comment_statements("view", target, view.comments)
     return statements
 
@@ -110,10 +110,6 @@ def comment_statements(kind: str, target: str, comments: dict[str, str]) -> list
     ]
 
 
-def knows_comments(dialect: str) -> bool:
-    return dialect in _COMMENTING
-
-
 def data_tests(dialect: str, naming: Naming) -> Iterator[tuple[str, str]]:
     """Name and query of each data test of `sql/tests`."""
     macros = _macros()
@@ -123,7 +119,7 @@ def data_tests(dialect: str, naming: Naming) -> Iterator[tuple[str, str]]:
 
 
 def spark_views() -> dict[str, str]:
-    """The statement of each view for Spark, by the name of its file, in order of creation.
+    """The script of each view for Spark, by the name of its file, in order of creation.
 
     The number before a view's name is how many views deep it reads.
     """
@@ -139,7 +135,7 @@ def _spark_view(view: View) -> str:
     body = view.query.sql("spark", pretty=True, comments=False)
     return (
         f"CREATE OR REPLACE VIEW {VIEW_SCHEMA}.{view.name} (\n{columns}\n)\n"
-        f"COMMENT {spark_text(view.comments[''])}\nAS\n{body}"
+        f"COMMENT {spark_text(view.comments[''])}\nAS\n{body};\n"
     )
 
 
