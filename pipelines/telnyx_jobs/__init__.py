@@ -13,7 +13,7 @@ Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telnyx_jobs.version import __version__
 
@@ -53,20 +53,11 @@ def telnyx_jobs(
 
     Source: https://developers.telnyx.com/api-reference/bulk-phone-number-operations
     """
+    given = {name: value for name, value in locals().items() if value is not None}
     # dlt takes a second to import, so this module does without it
     from telnyx_jobs.source import resource
 
-    given: dict[str, Any] = {
-        "api_key": api_key,
-        "base_url": base_url,
-        "full": full,
-        "since": since,
-        "job_types": job_types,
-        "page_size": page_size,
-        "max_requests": max_requests,
-        "same_account": same_account,
-    }
-    return resource.telnyx_jobs(**{name: v for name, v in given.items() if v is not None})
+    return resource.telnyx_jobs(**given)
 
 
 def create_views(pipeline: "dlt.Pipeline", schema: str = "telnyx") -> None:

@@ -13,9 +13,8 @@ from telnyx_jobs.cli.checks import check, status, verify
 from telnyx_jobs.cli.examples import examples
 from telnyx_jobs.cli.parsing import ConfiguredCommand, unknown_settings
 from telnyx_jobs.cli.process import print_line, run_and_exit
-from telnyx_jobs.cli.questions import query, worklist
 from telnyx_jobs.cli.remove import forget, prune
-from telnyx_jobs.cli.results import export, report
+from telnyx_jobs.cli.results import export, query, report, worklist
 from telnyx_jobs.cli.startup import prepare_process
 from telnyx_jobs.cli.sync import sync
 from telnyx_jobs.errors import BadConfiguration

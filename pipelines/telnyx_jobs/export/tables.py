@@ -53,12 +53,9 @@ class Exported:
     views: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        written = self.tables.values()
         totals = {
-            "rows": sum(table.rows for table in written),
-            "files": sum(table.files for table in written),
-            "bytes": sum(table.bytes for table in written),
-            "bytes_written": sum(table.bytes_written for table in written),
+            name: sum(getattr(table, name) for table in self.tables.values())
+            for name in ("rows", "files", "bytes", "bytes_written")
         }
         return asdict(self) | totals
 
