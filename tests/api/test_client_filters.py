@@ -6,7 +6,6 @@ from support.client_trials import client_for, failure_of, ids_of
 from support.faulty_api import FaultyApi, some_jobs
 from support.filter_faults import WRONG_FILTERS
 from telnyx_jobs.api.client import Client, WrongRequest
-from telnyx_jobs.source.filtering import FilteringClient
 from telnyx_jobs.source.masking import Mask
 
 OPEN = ("pending", "in_progress")
@@ -20,7 +19,7 @@ OPEN_IDS = [IDS[0], IDS[2], IDS[4]]
 
 
 def masking(url: str, key: str) -> Client:
-    return FilteringClient([Mask(b"k" * 32)], url, key)
+    return Client(url, key, filters=[Mask(b"k" * 32)])
 
 
 @pytest.mark.parametrize("kind", [Client, masking])

@@ -21,7 +21,7 @@ import msgspec
 import tenacity
 
 from telnyx_jobs.addresses import checked_base_url
-from telnyx_jobs.api.models import Page, Record, Rejected
+from telnyx_jobs.api.models import Filter, Page, Record, Rejected
 from telnyx_jobs.api.parsing import BrokenAnswer, read_job, read_page
 from telnyx_jobs.api.rate_limit import RateLimit, asked_wait, backoff, retry_after, until_date
 from telnyx_jobs.errors import (
@@ -70,8 +70,9 @@ class _Transient(Exception):
 class Client:
     """The two job endpoints of one account. May be used from several threads.
 
-    `timeout` is in seconds, for one request and all of its answer. Methods raise KeyRefused,
-    ApiUnavailable, UnreadableAnswer or TryAgainLater.
+    `timeout` is in seconds, for one request and all of its answer. Each record passes through the
+    filters, in their order, before anybody sees it. Methods raise
+    KeyRefused, ApiUnavailable, UnreadableAnswer or TryAgainLater.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Client:
         max_retries: int = 8,
         max_requests: int | None = None,
         report: Report = nothing,
+        filters: Sequence[Filter] = (),
     ) -> None:
         self.page_size = page_size
         self._limit = RateLimit(max_requests)
@@ -97,6 +99,7 @@ class Client:
         self._timeout = timeout
         self._max_retries = max_retries
         self._report = report
+        self._filters = filters
         self._http = self._opened()
 
     def __enter__(self) -> Self:
@@ -150,6 +153,7 @@ class Client:
             raise ApiUnavailable(
                 f"{self._base_url} has no {JOBS_PATH} (404): check --base-url or TELNYX_BASE_URL"
             )
+        page.records = [self._filtered(record) for record in page.records]
         return page
 
     def job(self, job_id: str) -> Record | Rejected | None:
@@ -160,11 +164,17 @@ class Client:
         # dots too: `..` would name another address
         segment = quote(job_id, safe="", errors="replace").replace(".", "%2E")
         try:
-            return self._get(f"{JOBS_PATH}/{segment}", {}, read_job)
+            record = self._get(f"{JOBS_PATH}/{segment}", {}, read_job)
         except WrongRequest:
             if _UUID.fullmatch(job_id):
                 raise
             return None
+        return record and self._filtered(record)
+
+    def _filtered(self, record: Record | Rejected) -> Record | Rejected:
+        for each in self._filters:
+            record = each.record(record)
+        return record
 
     def _get(self, path: str, params: _Params, read: Callable[[bytes], T]) -> T | None:
         attempts = tenacity.Retrying(
@@ -279,13 +289,16 @@ class Client:
         )
 
     def _without_key(self, text: str) -> str:
-        """The text without any part of the key of eight characters or more."""
+        """The text without any part of the key of eight characters or more, and filtered."""
         key = self._api_key
         shortest = min(_KEY_PART, len(key))
         starts = range(len(key) - shortest + 1)
         # the longest first, so that no end of a part remains
         parts = [key[i:end] for i in starts for end in range(len(key), i + shortest - 1, -1)]
-        return re.sub("|".join(map(re.escape, sorted(parts, key=len, reverse=True))), "[key]", text)
+        text = re.sub("|".join(map(re.escape, sorted(parts, key=len, reverse=True))), "[key]", text)
+        for each in self._filters:
+            text = each.said(text)
+        return text
 
 
 def _failure(state: tenacity.RetryCallState) -> _Transient:

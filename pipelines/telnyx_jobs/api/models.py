@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -119,6 +119,16 @@ class Page:
     def job_ids(self) -> list[str]:
         """Ids of the jobs that can be loaded."""
         return [record.job_id for record in self.records if isinstance(record, Record)]
+
+
+class Filter(Protocol):
+    """Takes something out of what the API said."""
+
+    def record(self, record: Record | Rejected) -> Record | Rejected:
+        """The record, changed in place."""
+
+    def said(self, text: str) -> str:
+        """What the API said about a request."""
 
 
 def _shape(type_: msgspec.inspect.Type) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from telnyx_jobs.api.client import Client
-from telnyx_jobs.api.models import Job, Page, Record, Rejected
+from telnyx_jobs.api.models import Filter, Job, Page, Record, Rejected
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report
@@ -19,7 +19,6 @@ from telnyx_jobs.settings import Mode, Settings
 from telnyx_jobs.source.account import known_ids
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.extraction import Extraction
-from telnyx_jobs.source.filtering import Filter, FilteringClient
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 from telnyx_jobs.source.page_cache import PageCache
 from telnyx_jobs.source.removals import known_removals
@@ -45,7 +44,7 @@ class Plan:
         return asdict(self) | {"requests": self.requests}
 
 
-class _PlanningClient(FilteringClient):
+class _PlanningClient(Client):
     """Counts requests, and sends only those whose answers decide about further ones.
 
     `most` requests are admitted, sent or not.
@@ -149,13 +148,13 @@ def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
 
 def _client(settings: Settings, report: Report, *filters: Filter | None) -> _PlanningClient:
     client = _PlanningClient(
-        [each for each in filters if each is not None],
         settings.base_url,
         settings.api_key,
         page_size=settings.page_size,
         timeout=settings.timeout,
         max_retries=settings.max_retries,
         report=report,
+        filters=[each for each in filters if each],
     )
     client.most = settings.max_requests
     return client

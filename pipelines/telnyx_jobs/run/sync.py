@@ -7,9 +7,9 @@ so an interrupted one continues from there.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from telnyx_jobs.api.client import Client
+from telnyx_jobs.api.models import Filter
 from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report
@@ -21,7 +21,6 @@ from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
 from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.extraction import Extraction
-from telnyx_jobs.source.filtering import Filter, FilteringClient
 from telnyx_jobs.source.page_cache import PageCache
 
 
@@ -113,14 +112,13 @@ def _complete(summary: Summary, destination: Destination, usage: Usage) -> None:
 
 def open_client(settings: Settings, report: Report, *filters: Filter | None) -> Client:
     """A client for the API of these settings; each filter that is given changes its records."""
-    options: dict[str, Any] = {
-        "page_size": settings.page_size,
-        "timeout": settings.timeout,
-        "max_retries": settings.max_retries,
-        "max_requests": settings.max_requests,
-        "report": report,
-    }
-    used = [each for each in filters if each is not None]
-    if not used:
-        return Client(settings.base_url, settings.api_key, **options)
-    return FilteringClient(used, settings.base_url, settings.api_key, **options)
+    return Client(
+        settings.base_url,
+        settings.api_key,
+        page_size=settings.page_size,
+        timeout=settings.timeout,
+        max_retries=settings.max_retries,
+        max_requests=settings.max_requests,
+        report=report,
+        filters=[each for each in filters if each],
+    )
