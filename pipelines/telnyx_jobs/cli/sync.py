@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC
 from json import dumps
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,9 +13,6 @@ from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
 from telnyx_jobs.cli.startup import make_lean
 from telnyx_jobs.settings import DEFAULTS, Scope
-
-if TYPE_CHECKING:
-    from telnyx_jobs.cli.notify import Notifier
 
 
 def sync(
@@ -70,7 +66,7 @@ def sync(
     )
     summary = new_summary(scope.mode)
     # it knows webhook and ping already
-    notifier: Notifier = context.obj
+    notifier = context.obj
     with reporting(summary.run_id, quiet=quiet) as report:
         target = destination_for(settings, report)
         summary.database = target.name

@@ -1,6 +1,5 @@
 """A connection to a warehouse by dlt's SQL client: names, queries, lock, and errors."""
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from telnyx_jobs.errors import (
     causes_of,
 )
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
+from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.sql import query_of
 from telnyx_jobs.views.create import qualified
 
@@ -149,11 +149,10 @@ class Connection:
     @contextmanager
     def errors(self) -> Iterator[None]:
         """Reports errors of dlt and the warehouse in one line, without credentials."""
-        log = logging.getLogger("dlt")
-        # each failure is reported once, here
-        log.addFilter(_is_no_record)
         try:
-            yield
+            # each failure is reported once, here: any record contains the empty text
+            with without_log(""):
+                yield
         except (TelnyxJobsError, WrongQuery):
             raise
         except ImportError as error:
@@ -169,8 +168,6 @@ class Connection:
             if not self._is_of_warehouse(error):
                 raise
             raise CannotWrite(self._message(error)) from error
-        finally:
-            log.removeFilter(_is_no_record)
 
     def _message(self, error: BaseException) -> str:
         reason = self.reason(error)
@@ -216,7 +213,3 @@ class Connection:
     def _secrets(self) -> list[str]:
         credentials = getattr(self._closed_client, "credentials", None) or {}
         return [str(v) for name, v in dict(credentials).items() if v and _SECRET.search(name)]
-
-
-def _is_no_record(_: logging.LogRecord) -> bool:
-    return False

@@ -1,7 +1,5 @@
 """Indexes on the raw tables: in PostgreSQL only, since the other warehouses have none."""
 
-from collections.abc import Iterator
-
 from telnyx_jobs.destinations.connection import Connection
 from telnyx_jobs.schema import JOBS, RAW_SCHEMA, TABLES
 
@@ -14,7 +12,8 @@ def create_missing_indexes(connection: Connection) -> None:
         "select indexname from pg_indexes where schemaname = %s", connection.schemas[RAW_SCHEMA]
     )
     present = {name for (name,) in found}
-    for table, columns in _indexed():
+    indexed = [(table.name, table.key) for table in TABLES]
+    for table, columns in [*indexed, (JOBS.name, ("created_at",))]:
         name = f"{table}_by_{'_'.join(columns)}"
         # `if not exists` alone would wait for whoever writes into the table
         if name not in present:
@@ -22,9 +21,3 @@ def create_missing_indexes(connection: Connection) -> None:
                 f"create index {name} on {connection.named(RAW_SCHEMA, table)} "
                 f"({', '.join(columns)})"
             )
-
-
-def _indexed() -> Iterator[tuple[str, tuple[str, ...]]]:
-    for table in TABLES:
-        yield table.name, table.key
-    yield JOBS.name, ("created_at",)

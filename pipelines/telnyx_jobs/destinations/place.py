@@ -92,9 +92,10 @@ class Place:
                 "or give --wait"
             ) from None
         held = self.lock.stat().st_ino
+        # dlt and others create temporary files here: /tmp may be read-only
+        before, tempfile.tempdir = tempfile.tempdir, str(self.work)
         try:
-            with self._temporary_files():
-                yield
+            yield
         except Exception as error:
             if isinstance(error, TelnyxJobsError) or self._is_locked_by(held):
                 raise
@@ -103,16 +104,8 @@ class Place:
                 "whole; run again, and let nothing but a sync change that folder"
             ) from error
         finally:
-            lock.release()
-
-    @contextmanager
-    def _temporary_files(self) -> Iterator[None]:
-        """Have dlt and others create temporary files in the state folder: /tmp may be read-only."""
-        before, tempfile.tempdir = tempfile.tempdir, str(self.work)
-        try:
-            yield
-        finally:
             tempfile.tempdir = before
+            lock.release()
 
     def _is_locked_by(self, inode: int) -> bool:
         try:

@@ -80,7 +80,8 @@ class Changes:
         newest: dict[str, tuple[Record, datetime]] = {}
         for record, at in found:
             if isinstance(record, Rejected):
-                self._reject(record, at)
+                records = self._package.rejected.setdefault(record.job_id, {})
+                records.setdefault(record.content_hash(), (record, at))
             else:
                 self._accept(record)
                 before_it = newest.get(record.job_id)
@@ -145,10 +146,6 @@ class Changes:
             self._rejected_before.setdefault(record.job_id, set()).add(record_hash)
         table = rejected_table(kept, sorted(package.no_longer_rejected - kept.keys()))
         yield self._counted({REJECTED_RECORDS.name: table})
-
-    def _reject(self, record: Rejected, at: datetime) -> None:
-        records = self._package.rejected.setdefault(record.job_id, {})
-        records.setdefault(record.content_hash(), (record, at))
 
     def _accept(self, record: Record) -> None:
         """Note that the record was read whole, and its unknown fields."""
