@@ -112,10 +112,7 @@ class Warehouse:
 
         Views come first: readers of one that is replaced are waited for, and DDL may commit.
         """
-        if not self._views_stand():
-            self._create_views()
-        self._transaction = self._connection.client.begin_transaction()
-        self._transaction.__enter__()
+        self._begin()
         for table in LOADED:
             for statement in self._taking_over(table):
                 self._connection.execute(statement)
@@ -135,10 +132,7 @@ class Warehouse:
     def remove(self, change: Callable[[], T]) -> T:
         """Change and test everything in one transaction, then rewrite the tables. PostgreSQL."""
         self.open()
-        if not self._views_stand():
-            self._create_views()
-        self._transaction = self._connection.client.begin_transaction()
-        self._transaction.__enter__()
+        self._begin()
         result = change()
         if failed := self.failed_tests():
             raise Bug(f"the rest fails its tests ({', '.join(failed)}): please report this")
@@ -228,6 +222,15 @@ class Warehouse:
         """Packages that are staged whole and not taken over: one, or none."""
         sql = f"select load_id from {RAW_SCHEMA}._dlt_loads group by load_id having max(status) = 0"
         return [load_id for (load_id,) in self.query(sql)]
+
+    def _begin(self) -> None:
+        """Bring the views up to date, then begin the transaction of a change."""
+        if not self._views_stand():
+            connection = self._connection
+            schema = connection.schemas[VIEW_SCHEMA]
+            install(connection.client, schema, self._statements(), connection.named, STORED)
+        self._transaction = self._connection.client.begin_transaction()
+        self._transaction.__enter__()
 
     def _commit(self) -> None:
         """Note that what was staged is taken over, and commit all of it."""
@@ -326,12 +329,6 @@ class Warehouse:
         ]
         views = [self._connection.named(VIEW_SCHEMA, name) for name in self._statements()]
         return found == [self._fingerprint()] and self._connection.has(views)
-
-    def _create_views(self) -> None:
-        """Create all views again, with all comments; in one step if the warehouse can."""
-        connection = self._connection
-        schema = connection.schemas[VIEW_SCHEMA]
-        install(connection.client, schema, self._statements(), connection.named, STORED)
 
 
 def _staging_only(factory: Any) -> Any:
