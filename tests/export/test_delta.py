@@ -2,11 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ from deltalake import DeltaTable, write_deltalake
 
 from support.exported_history import assert_same
 from support.lake import State, column_names, newest, state_of
+from support.prepared_process import run_prepared
 from support.syncs import (
-    ROOT,
     Jobs,
     api_of,
     complaint,
+    environment,
     error,
     failure,
     job,
@@ -34,18 +33,8 @@ from telnyx_jobs.export.delta import export
 from telnyx_jobs.export.folder import export as export_parquet
 from telnyx_jobs.export.formats import Export
 from telnyx_jobs.schema import LOADED, TABLES
-from telnyx_jobs.views.dialects import spark_views
 
 MONTH = 24 * 31
-
-
-@pytest.fixture(scope="module", autouse=True)
-def views_once() -> Iterator[None]:
-    """The views in Spark's words, which take longer than all else of a small export, made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("delta", "tables"):
-            patch.setattr(f"telnyx_jobs.export.{module}.spark_views", cache(spark_views))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +166,12 @@ def test_a_killed_export_leaves_the_named_state(
     """Killed around any commit, readers find the old state; the next export writes the rest."""
     before, after = before_and_after
     export(before, tmp_path, "it")
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(after), str(tmp_path), moment, str(commit)],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "pipelines")},
-        check=False,
+    killed = run_prepared(
+        tmp_path,
+        environment(tmp_path),
+        *(str(after), str(tmp_path), moment, str(commit)),
+        timeout=60,
+        program=KILLED,
     )
 
     assert killed.returncode == -9

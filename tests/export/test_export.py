@@ -2,10 +2,7 @@
 
 import json
 import os
-import resource
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +12,8 @@ import polars
 import pytest
 
 from support.exported_history import assert_same, columns, raw, sync_history
-from support.syncs import api_of, failure, job, numbers, sync_once
-from support.syncs import run as run_command
+from support.prepared_process import COMMAND, run_prepared
+from support.syncs import api_of, environment, failure, job, numbers, run, sync_once
 from telnyx_jobs.errors import BadConfiguration, CannotWrite
 from telnyx_jobs.export import folder as exporting
 from telnyx_jobs.export.folder import export
@@ -184,17 +181,15 @@ def test_a_killed_export_leaves_the_old_one_whole(step: str, small: Path, tmp_pa
     folder = tmp_path / "export"
     export(small, folder, "old")
     before = contents(folder)
-    killed = subprocess.run(
-        [
-            *(sys.executable, "-c"),
-            "import os, signal, sys; from pathlib import Path\n"
-            "from telnyx_jobs.export import tables as export, folder as export_folder\n"
-            f"{step} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "export_folder.export(Path(sys.argv[1]), Path(sys.argv[2]), 'killed')",
-            *(str(small), str(folder)),
-        ],
-        env=os.environ | {"PYTHONPATH": str(Path(exporting.__file__).parents[2])},
-        check=False,
+    killed = run_prepared(
+        tmp_path,
+        environment(tmp_path),
+        *(str(small), str(folder)),
+        timeout=60,
+        program="import os, signal, sys; from pathlib import Path\n"
+        "from telnyx_jobs.export import tables as export, folder as export_folder\n"
+        f"{step} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "export_folder.export(Path(sys.argv[1]), Path(sys.argv[2]), 'killed')",
     )
 
     assert killed.returncode == -9
@@ -264,7 +259,7 @@ def test_a_place_that_cannot_be_written_is_told(small: Path, tmp_path: Path) -> 
 
 def test_the_command_reports_what_it_wrote(database: Path, tmp_path: Path) -> None:
     """`export --json` prints one object that counts the rows, files and bytes of each table."""
-    done = run(tmp_path, "--to", "export", "--json", database=database)
+    done = run(tmp_path, "export", "--to", "export", "--json", "--database", str(database))
 
     printed = json.loads(done.stdout)
     assert (done.returncode, printed["folder"], printed["tables"]["sync_runs"]["rows"]) == (
@@ -286,7 +281,7 @@ def test_what_cannot_be_written_has_its_exit_code(
 ) -> None:
     """Other stores are refused, a place inside a file cannot be written, other content is kept."""
     (tmp_path / "file").write_text("")
-    done = run(tmp_path, "--to", to, database=database)
+    done = run(tmp_path, "export", "--to", to, "--database", str(database))
 
     assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["exit_code"]) == (code, code)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -296,33 +291,18 @@ def test_a_full_disk_is_74_and_leaves_the_old_export(database: Path, tmp_path: P
     """When no file may grow past 64 KiB the export fails, and the one before it is untouched."""
     export(database, tmp_path / "export", "old")
     before = contents(tmp_path / "export")
-    limit = 64 * 1024
-    done = run(tmp_path, "--to", "export", database=database, largest_file=limit)
+    done = run_prepared(
+        tmp_path,
+        environment(tmp_path),
+        *("export", "--to", "export", "--database", str(database)),
+        timeout=60,
+        program="import resource; limit = 64 * 1024\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n" + COMMAND,
+    )
 
     assert done.returncode == 74
     assert contents(tmp_path / "export") == before
     assert list(tmp_path.glob(".export*")) == []
-
-
-def run(
-    folder: Path, *arguments: str, database: Path, largest_file: int | None = None
-) -> subprocess.CompletedProcess[str]:
-    """`telnyx-jobs export`, run in a folder; no file may grow past the limit, if any."""
-
-    def limit() -> None:
-        if largest_file:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
-    return subprocess.run(
-        [sys.executable, "-m", "telnyx_jobs", "export", "--database", str(database), *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(exporting.__file__).parents[2])},
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -340,8 +320,8 @@ def test_forget_names_the_exports_it_knows(small: Path, tmp_path: Path) -> None:
         Export(str(tmp_path / to), format_).write(database, f"export-{number}")
     shutil.rmtree(tmp_path / "gone")
     options = ("forget", "--quiet", "--phone-number", "+15550004711")
-    as_json = json.loads(run_command(tmp_path, *options, "--json").stdout)["exports"]
-    lines = run_command(tmp_path, *options).stdout.splitlines()
+    as_json = json.loads(run(tmp_path, *options, "--json").stdout)["exports"]
+    lines = run(tmp_path, *options).stdout.splitlines()
 
     noted = tmp_path / ".telnyx_jobs.duckdb.state" / "exports.json"
     assert [(each["to"], each["format"]) for each in as_json] == [
@@ -363,7 +343,7 @@ def test_an_export_stands_without_a_note(small: Path, tmp_path: Path) -> None:
     """If the state folder cannot be written, the export is whole and a warning says so."""
     shutil.copy(small, tmp_path)
     (tmp_path / f".{small.name}.state").write_text("a file")
-    done = run_command(tmp_path, "export", "--to", "out")
+    done = run(tmp_path, "export", "--to", "out")
 
     assert done.returncode == 0
     assert "forget will not name this export" in done.stderr

@@ -36,7 +36,7 @@ class PreparedProcess:
     ) -> None:
         reader, writer = os.pipe()
         with os.fdopen(writer, "wb"), open(os.devnull, "wb") as nowhere:
-            self._process = _started(
+            self._process = started(
                 nowhere.fileno(), writer, folder, environ, arguments, program=program
             )
         self.stderr = os.fdopen(reader)
@@ -75,11 +75,17 @@ class PreparedProcess:
 
 
 def run_prepared(
-    folder: Path, environ: Mapping[str, str], *arguments: str, timeout: float
+    folder: Path,
+    environ: Mapping[str, str],
+    *arguments: str,
+    timeout: float,
+    program: str = COMMAND,
 ) -> "subprocess.CompletedProcess[str]":
-    """What `subprocess.run` would give of the command, with its output as text."""
+    """What `subprocess.run` would give of the command or program, with its output as text."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = _started(stdout.fileno(), stderr.fileno(), folder, environ, arguments)
+        process = started(
+            stdout.fileno(), stderr.fileno(), folder, environ, arguments, program=program
+        )
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -93,7 +99,7 @@ def _text_of(file: IO[bytes]) -> str:
     return file.read().decode()
 
 
-def _started(
+def started(
     stdout: int,
     stderr: int,
     folder: Path,
@@ -102,6 +108,7 @@ def _started(
     *,
     program: str = COMMAND,
 ) -> ForkServerProcess:
+    """A process at work, whose outputs go to these file descriptors."""
     handed = (_Handed(stdout), _Handed(stderr))
     process = _server().Process(
         target=_run, args=(*handed, folder, dict(environ), arguments, program)
