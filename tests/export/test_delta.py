@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,31 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
     return paths
 
 
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A third file of that account: its open job is still open, and the other one expired."""
+    path = tmp_path_factory.mktemp("newer") / "newer.duckdb"
+    with api_of([pending(MONTH), job(1, status="expired")]) as api:
+        sync_once(api, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def first_export(
+    before_and_after: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An export of the first of the two files; to be copied."""
+    folder = tmp_path_factory.mktemp("first") / "export"
+    export(before_and_after[0], folder, "it")
+    return folder
+
+
+@pytest.fixture
+def exported(first_export: Path, tmp_path: Path) -> Path:
+    """A folder with an export of the first of the two files."""
+    return Path(shutil.copytree(first_export, tmp_path / "export"))
+
+
 def pending(number: int) -> dict[str, Any]:
     return job(number, status="pending", pending_operations=numbers(2), phone_numbers=numbers(2))
 
@@ -87,14 +113,13 @@ def files(root: Path) -> dict[str, set[str]]:
 
 
 def test_only_months_that_changed_are_written(
-    before_and_after: tuple[Path, Path], tmp_path: Path
+    before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """The other months keep their very files, in tables that changed too."""
-    before, after = before_and_after
-    export(before, tmp_path, "it")
-    old = files(tmp_path)
-    done = export(after, tmp_path, "it")
-    new = files(tmp_path)
+    after = before_and_after[1]
+    old = files(exported)
+    done = export(after, exported, "it")
+    new = files(exported)
 
     assert {place for place in old if old[place] != new.get(place)} == {
         *("jobs/month=2026-02", "job_operations/month=2026-02", "job_observations/month=2026-02"),
@@ -102,32 +127,30 @@ def test_only_months_that_changed_are_written(
     }
     assert done.tables["job_phone_numbers"].bytes_written == 0
     assert 0 < done.tables["jobs"].bytes_written < done.tables["jobs"].bytes
-    assert_holds(tmp_path, after)
+    assert_holds(exported, after)
 
 
 def test_an_export_without_changes_commits_nothing(
-    before_and_after: tuple[Path, Path], tmp_path: Path
+    before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """The same file again leaves every version and every data file as they were."""
-    export(before_and_after[0], tmp_path, "it")
-    before = files(tmp_path)
-    done = export(before_and_after[0], tmp_path, "it")
+    before = files(exported)
+    done = export(before_and_after[0], exported, "it")
 
     assert done.as_json()["bytes_written"] == 0
     assert {table.version for table in done.tables.values()} <= {0, 1}
-    assert files(tmp_path) == before
+    assert files(exported) == before
 
 
 def test_what_was_committed_is_known_after_a_checkpoint(
-    before_and_after: tuple[Path, Path], tmp_path: Path
+    before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """When the log is a checkpoint alone, unchanged months are still known as such."""
-    export(before_and_after[0], tmp_path, "it")
     for table in TABLES:
-        DeltaTable(tmp_path / "tables" / table.name).create_checkpoint()
-    for log in tmp_path.rglob("*.json"):
+        DeltaTable(exported / "tables" / table.name).create_checkpoint()
+    for log in exported.rglob("*.json"):
         log.unlink()
-    assert export(before_and_after[0], tmp_path, "it").as_json()["bytes_written"] == 0
+    assert export(before_and_after[0], exported, "it").as_json()["bytes_written"] == 0
 
 
 def test_a_month_that_goes_and_comes_back_is_whole(
@@ -144,16 +167,15 @@ def test_a_month_that_goes_and_comes_back_is_whole(
 
 
 def test_tables_of_an_earlier_version_get_their_new_columns(
-    before_and_after: tuple[Path, Path], tmp_path: Path
+    before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """A Delta table with fewer columns is written whole, with today's schema and comments."""
-    export(before_and_after[0], tmp_path, "it")
-    path = tmp_path / "tables" / "jobs"
+    path = exported / "tables" / "jobs"
     older = polars.read_delta(str(path)).drop("extra")
     write_deltalake(path, older, mode="overwrite", schema_mode="overwrite", partition_by=["month"])
-    export(before_and_after[0], tmp_path, "it")
+    export(before_and_after[0], exported, "it")
 
-    assert_holds(tmp_path, before_and_after[0])
+    assert_holds(exported, before_and_after[0])
     fields = {field.name: field for field in DeltaTable(path).schema().fields}
     assert fields["extra"].metadata["comment"].startswith("Every field of the record")
     assert DeltaTable(path).metadata().partition_columns == ["month"]
@@ -161,24 +183,23 @@ def test_tables_of_an_earlier_version_get_their_new_columns(
 
 @pytest.mark.parametrize(("moment", "commit"), [("after", 1), ("before", 4), ("after", 4)])
 def test_a_killed_export_leaves_the_named_state(
-    moment: str, commit: int, before_and_after: tuple[Path, Path], tmp_path: Path
+    moment: str, commit: int, before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """Killed around any commit, readers find the old state; the next export writes the rest."""
     before, after = before_and_after
-    export(before, tmp_path, "it")
     killed = run_prepared(
-        tmp_path,
-        environment(tmp_path),
-        *(str(after), str(tmp_path), moment, str(commit)),
+        exported.parent,
+        environment(exported.parent),
+        *(str(after), str(exported), moment, str(commit)),
         timeout=60,
         program=KILLED,
     )
 
     assert killed.returncode == -9
     is_done = (moment, commit) == ("after", 4)
-    assert_holds(tmp_path, after if is_done else before)
-    export(after, tmp_path, "it")
-    assert_holds(tmp_path, after)
+    assert_holds(exported, after if is_done else before)
+    export(after, exported, "it")
+    assert_holds(exported, after)
 
 
 KILLED = """
@@ -224,42 +245,41 @@ def test_a_killed_first_export_is_no_obstacle(
 def test_of_two_exports_at_the_same_time_one_tries_again(
     table: str,
     before_and_after: tuple[Path, Path],
-    tmp_path: Path,
+    newer: Path,
+    exported: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whenever another export ends in between, the named state is one file's, and then ours."""
-    before, after = before_and_after
-    export(before, tmp_path, "it")
+    after = before_and_after[1]
     commit: Callable[..., None] = exporting._Lake.commit
 
     def meanwhile(lake: Any, *arguments: Any) -> None:
         if lake._table.name == table:
             monkeypatch.setattr(exporting._Lake, "commit", commit)
-            export(after, tmp_path, "other")
-            assert_holds(tmp_path, after)
+            export(after, exported, "other")
+            assert_holds(exported, after)
         commit(lake, *arguments)
 
     monkeypatch.setattr(exporting._Lake, "commit", meanwhile)
-    newer = tmp_path / "newer.duckdb"
-    with api_of([pending(MONTH), job(1, status="expired")]) as api:
-        sync_once(api, newer)
     with pytest.raises(TryAgainLater, match=r"another export committed to .* at the same time"):
-        export(newer, tmp_path, "ours")
-    assert_holds(tmp_path, after)
-    export(newer, tmp_path, "ours")
-    assert_holds(tmp_path, newer)
+        export(newer, exported, "ours")
+    assert_holds(exported, after)
+    export(newer, exported, "ours")
+    assert_holds(exported, newer)
 
 
 def test_months_of_another_export_are_never_mixed_in(
-    before_and_after: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before_and_after: tuple[Path, Path],
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another export that commits one table in between and dies: ours names none of its months."""
     before, after = before_and_after
-    newer, root = tmp_path / "newer.duckdb", tmp_path / "export"
+    newer, root = tmp_path / "newer.duckdb", exported
     newer.write_bytes(before.read_bytes())
     with api_of([pending(MONTH), job(1, status="expired")]) as api:
         sync_once(api, newer, full=True)
-    export(before, root, "it")
     commit: Callable[..., None] = exporting._Lake.commit
 
     def dying(lake: Any, *arguments: Any) -> None:
@@ -283,22 +303,21 @@ def test_months_of_another_export_are_never_mixed_in(
 
 
 def test_files_of_killed_exports_go_after_a_week(
-    before_and_after: tuple[Path, Path], tmp_path: Path
+    before_and_after: tuple[Path, Path], exported: Path
 ) -> None:
     """A file that no commit names is deleted when it is older than a week, and kept until then."""
-    export(before_and_after[0], tmp_path, "it")
-    folder = tmp_path / "tables" / "jobs" / "month=2026-02"
+    folder = exported / "tables" / "jobs" / "month=2026-02"
     young, old = folder / "young.parquet", folder / "old.parquet"
     for path, days in ((young, 6), (old, 8)):
         path.write_text("half")
         os.utime(path, (time.time() - days * 86_400,) * 2)
-    export(before_and_after[1], tmp_path, "it")
+    export(before_and_after[1], exported, "it")
 
     assert young.exists()
     assert not old.exists()
     # files of the replaced month, for who reads the version before
     assert_same(
-        polars.read_delta(str(tmp_path / "tables" / "jobs"), version=1)
+        polars.read_delta(str(exported / "tables" / "jobs"), version=1)
         .select(column_names("jobs"))
         .rows(),
         state_of(before_and_after[0])["jobs"],
@@ -391,11 +410,10 @@ def test_a_folder_takes_parquet_by_default(
     assert not list(tmp_path.rglob("_delta_log"))
 
 
-def test_every_table_has_its_comments(before_and_after: tuple[Path, Path], tmp_path: Path) -> None:
+def test_every_table_has_its_comments(before_and_after: tuple[Path, Path], exported: Path) -> None:
     """Each Delta table says what it holds, and each column what it means."""
-    export(before_and_after[0], tmp_path, "it")
     for table in LOADED:
-        delta = DeltaTable(tmp_path / "tables" / table.name)
+        delta = DeltaTable(exported / "tables" / table.name)
         assert delta.metadata().description == table.description
         comments = {field.name: field.metadata["comment"] for field in delta.schema().fields}
         expected = {c.name: c.description for c in table.columns if not c.name.startswith("_dlt")}
