@@ -108,7 +108,7 @@ def started(
     *,
     program: str = COMMAND,
 ) -> ForkServerProcess:
-    """A process at work, whose outputs go to these file descriptors."""
+    """A running process, whose outputs go to these file descriptors."""
     handed = (_Handed(stdout), _Handed(stderr))
     process = _server().Process(
         target=_run, args=(*handed, folder, dict(environ), arguments, program)
