@@ -67,6 +67,10 @@ class _Cursor:
     def fetchall(self) -> list[tuple[Any, ...]]:
         return self._rows
 
+    def fetchmany(self, count: int) -> list[tuple[Any, ...]]:
+        found, self._rows = self._rows[:count], self._rows[count:]
+        return found
+
     def fetchone(self) -> tuple[Any, ...] | None:
         return self._rows.pop(0) if self._rows else None
 

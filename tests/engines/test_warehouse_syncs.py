@@ -25,7 +25,7 @@ from engines.dialect_runs import in_types
 from engines.environments import python_of
 from support.exported_history import VIEWS, Row, assert_same
 from support.postgres import serving
-from support.syncs import access, api_of, environment, rows
+from support.syncs import access, api_of, environment, rows, run
 from support.warehouse_syncs import sync_to
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA
 
@@ -46,6 +46,8 @@ class StandIn:
     """Runs queries by name, and returns their rows."""
     named: Callable[[str, str], str] = "{}.{}".format
     """Gives for schema and name of a table or view what it is called there."""
+    run: Callable[..., str] | None = None
+    """Runs a command with it as the destination, in the API's environment; what it prints."""
 
 
 @contextmanager
@@ -139,10 +141,14 @@ def clickhouse(folder: Path) -> Iterator[StandIn]:
     credentials = "clickhouse://user:password-of-the-tests@127.0.0.1:1/it?http_port=1&secure=0"
 
     def sync(api: Any) -> Json:
-        options = ("sync", "--destination", "clickhouse", "--audit-pages", "0", "--json")
-        environ = access(api) | {"DESTINATION__CLICKHOUSE__CREDENTIALS": credentials}
-        summary: Json = json.loads(in_environment(folder, script, "store", *options, **environ))
+        options = ("sync", "--audit-pages", "0", "--json")
+        summary: Json = json.loads(run_there(*options, **access(api)))
         return summary
+
+    def run_there(*arguments: str, **environ: str) -> str:
+        environ |= {"DESTINATION__CLICKHOUSE__CREDENTIALS": credentials}
+        environ["TELNYX_JOBS_DESTINATION"] = "clickhouse"
+        return in_environment(folder, script, "store", *arguments, **environ)
 
     def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
         (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
@@ -150,7 +156,7 @@ def clickhouse(folder: Path) -> Iterator[StandIn]:
         found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
         return found
 
-    yield StandIn(sync, read, "`it`.`{}___{}`".format)
+    yield StandIn(sync, read, "`it`.`{}___{}`".format, run_there)
 
 
 def free_port() -> str:
@@ -179,13 +185,15 @@ def bigquery(folder: Path) -> Iterator[StandIn]:
     }
 
     def sync(api: Any) -> Json:
-        home = folder / f"sync-{next(homes)}"
-        home.mkdir()
-        options = ("sync", "--destination", "bigquery", "--audit-pages", "0", "--json")
-        summary: Json = json.loads(
-            in_environment(home, script, *options, **access(api), **credentials)
-        )
+        options = ("sync", "--audit-pages", "0", "--json")
+        summary: Json = json.loads(run_there(*options, **access(api)))
         return summary
+
+    def run_there(*arguments: str, **environ: str) -> str:
+        home = folder / f"run-{next(homes)}"
+        home.mkdir()
+        environ |= credentials | {"TELNYX_JOBS_DESTINATION": "bigquery"}
+        return in_environment(home, script, *arguments, **environ)
 
     def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
         (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
@@ -214,10 +222,14 @@ def snowflake(folder: Path) -> Iterator[StandIn]:
     credentials = f"snowflake://user:password-of-the-tests@fakesnow/IT?{credentials}"
 
     def sync(api: Any) -> Json:
-        options = ("sync", "--destination", "snowflake", "--audit-pages", "0", "--json")
-        environ = access(api) | {"DESTINATION__SNOWFLAKE__CREDENTIALS": credentials}
-        summary: Json = json.loads(in_environment(folder, script, *options, **environ))
+        options = ("sync", "--audit-pages", "0", "--json")
+        summary: Json = json.loads(run_there(*options, **access(api)))
         return summary
+
+    def run_there(*arguments: str, **environ: str) -> str:
+        environ |= {"DESTINATION__SNOWFLAKE__CREDENTIALS": credentials}
+        environ["TELNYX_JOBS_DESTINATION"] = "snowflake"
+        return in_environment(folder, script, *arguments, **environ)
 
     def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
         (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
@@ -230,7 +242,7 @@ def snowflake(folder: Path) -> Iterator[StandIn]:
     server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         in_environment(folder, "-c", CREATE_DATABASE, str(port))
-        yield StandIn(sync, read, named=lambda schema, name: f"{schema}.{name}".upper())
+        yield StandIn(sync, read, lambda schema, name: f"{schema}.{name}".upper(), run_there)
     finally:
         server.kill()
         server.wait()
@@ -304,18 +316,23 @@ class Synced:
     types: dict[str, dict[str, str]]
     found: Mapping[str, list[Row]]
     expected: Mapping[str, list[Row]]
+    answers: Mapping[str, tuple[str, str]]
+    """What commands print of the file and of it, where these can be run."""
 
 
 @pytest.fixture(scope="module", params=STAND_INS)
 def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synced:
     folder = tmp_path_factory.mktemp(request.param)
     database = folder / "jobs.duckdb"
-    summaries, types = [], {}
+    summaries, types, answers = [], {}, {}
     with STAND_INS[request.param](folder) as stand_in:
         for jobs in histories():
             with api_of(jobs) as api:
                 of_file = sync_to(api, folder, "duckdb").as_json()
                 summaries.append((of_file, stand_in.sync(api)))
+                # after the last one
+                if stand_in.run and len(summaries) == HISTORIES:
+                    answers = dict(answers_of(folder, api, stand_in.run))
         queries, expected = {}, {}
         for schema, name in RELATIONS:
             left_out = OF_EACH_RUN.get(name, set())
@@ -329,7 +346,29 @@ def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             expected[relation] = rows(database, f"select {', '.join(kept)} from {relation}")
         found = stand_in.read(queries)
     read = {name: [without_marks(types[name], row) for row in found[name]] for name in types}
-    return Synced(summaries, types, read, expected)
+    return Synced(summaries, types, read, expected, answers)
+
+
+HISTORIES = 4
+COMMANDS = {
+    "report": ["report"],
+    "worklist": ["worklist", "--format", "json"],
+    "query": ["query", "job_phone_numbers", "--format", "json"],
+    "status": ["status", "--json"],
+    "metrics": ["status", "--prometheus"],
+    "verify": ["verify", "--json", "--sample", "5"],
+}
+
+
+def answers_of(
+    folder: Path, api: Any, run_there: Callable[..., str]
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What each command prints of the file, and of the warehouse."""
+    for name, arguments in COMMANDS.items():
+        options = [*arguments, "--database", "jobs.duckdb"]
+        of_file = run(folder, *options, environ=access(api))
+        assert of_file.returncode == 0, of_file.stderr
+        yield name, (of_file.stdout, run_there(*arguments, **access(api)))
 
 
 def times(types: Mapping[str, str]) -> list[str]:
@@ -365,3 +404,30 @@ def test_requests_and_counts_are_those_of_the_file(synced: Synced) -> None:
     for summaries in synced.summaries:
         of_file, found = ({n: v for n, v in each.items() if n not in own} for each in summaries)
         assert found == of_file
+
+
+# motherduck and redshift are DuckDB and PostgreSQL here, where other tests run the commands
+@pytest.mark.parametrize("synced", ["clickhouse", "snowflake"], indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_print_what_they_print_of_the_file(command: str, synced: Synced) -> None:
+    """Reports, lists and comparisons with the API are the same, but for names, times and order."""
+    of_file, found = synced.answers[command]
+    assert plain(command, found) == plain(command, of_file)
+
+
+def plain(command: str, text: str) -> Any:
+    """What is printed, without the name of the place and the times of its own syncs."""
+    if command == "status":
+        kept = ("open_jobs", "overdue_jobs")
+        status = json.loads(text)
+        assert status["history_read_since"]
+        return {name: status[name] for name in kept}
+    if command in ("query", "worklist", "verify"):
+        # Snowflake's names are in capitals
+        found = [{name.lower(): v for name, v in each.items()} for each in json.loads(text)]
+        return sorted(json.dumps(each, sort_keys=True) for each in found)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [line for line in lines if not re.search(OF_THE_PLACE, line)]
+
+
+OF_THE_PLACE = r"jobs\.duckdb|telnyx_raw|^Synced |telnyx_jobs_(last|pending|file|published)"

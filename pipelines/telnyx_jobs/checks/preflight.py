@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from telnyx_jobs.api.client import checked_key
-from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination, NotLookedAt
+from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination, NotLookedAt, known_removals
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import (
     BadConfiguration,
@@ -31,7 +31,6 @@ from telnyx_jobs.run.sync import open_client
 from telnyx_jobs.settings import Settings, find_key
 from telnyx_jobs.source.account import AccountCheck, known_ids
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
-from telnyx_jobs.source.removals import known_removals
 
 DISTRIBUTION = "telnyx-jobs"
 SMALLEST_FREE_BYTES = 100_000_000
@@ -199,7 +198,7 @@ def _account(settings: Settings, answer: _Answer, destination: Destination, file
     with destination.reading() as reader:
         loaded = NOTHING_LOADED
         if reader:
-            loaded = Loaded(reader.query, removals=known_removals(reader.query))
+            loaded = Loaded(reader.query, removals=known_removals(reader))
         if not known_ids(loaded):
             return "no jobs are loaded yet"
         if answer.no_key or answer.failure:

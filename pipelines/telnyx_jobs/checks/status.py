@@ -8,6 +8,7 @@ from typing import Any
 
 from telnyx_jobs.destinations.base import CLOCK_SECONDS, Destination, Reader
 from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,11 @@ def read_status(destination: Destination) -> Status:
 
 def _history_read_since(reader: Reader) -> datetime | None:
     """As the newest sync has noted it; earlier versions did not."""
-    noted = reader.query(
-        "select 1 from telnyx.data_dictionary "
-        "where relation like '%.sync_runs' and column_name = 'history_read_since'"
-    )
-    found = noted and reader.query(
-        "select history_read_since from telnyx.sync_runs order by started_at desc limit 1"
+    if not reader.has_table(SYNC_RUNS):
+        return None
+    found = reader.query(
+        f"select history_read_since from {RAW_SCHEMA}.{SYNC_RUNS.name} "
+        "order by started_at desc limit 1"
     )
     return found[0][0] if found else None
 

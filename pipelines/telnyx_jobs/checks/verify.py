@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Page, Record
-from telnyx_jobs.destinations.base import Destination, Reader, published
+from telnyx_jobs.destinations.base import Destination, Reader, known_removals, published
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.keys import forgotten_of, kept_mask
 from telnyx_jobs.run.sync import open_client
@@ -17,7 +17,7 @@ from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.account import AccountCheck
 from telnyx_jobs.source.flatten import Observed, job_tables
 from telnyx_jobs.source.loaded import Loaded
-from telnyx_jobs.source.removals import Removals, known_removals
+from telnyx_jobs.source.removals import Removals
 from telnyx_jobs.source.state import kept_state
 from telnyx_jobs.source.stored_records import NOT_OF_API, comparable, key_of, stored_rows
 
@@ -53,7 +53,7 @@ def verify(
     found = Verified()
     with published(destination) as reader:
         mask = kept_mask(destination.place, reader.query)
-        removals = known_removals(reader.query)
+        removals = known_removals(reader)
         forgotten = forgotten_of(destination.place, removals)
         with open_client(settings, report, forgotten, mask) as client:
             page = client.page(1)

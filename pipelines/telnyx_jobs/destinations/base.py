@@ -8,7 +8,9 @@ from typing import Any, Protocol, TypeVar
 from telnyx_jobs.destinations.answer import Rows
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.schema import REMOVALS, Table
 from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.removals import NOTHING_REMOVED, Removals, kept_removals
 
 T = TypeVar("T")
 
@@ -44,6 +46,9 @@ class Reader(Protocol):
 
     def has_view(self, name: str) -> bool:
         """Whether the view exists: an earlier version may have published without it."""
+
+    def has_table(self, table: Table) -> bool:
+        """Whether the raw table exists with each of its columns, as of this version."""
 
     def answer(self, sql: str) -> Rows:
         """Rows of a user's query, which may only read; a view's name returns its rows.
@@ -108,6 +113,11 @@ class Destination(Protocol):
 
     def errors(self) -> AbstractContextManager[None]:
         """Raises the destination's errors as TelnyxJobsError."""
+
+
+def known_removals(reader: Reader) -> Removals:
+    """What was removed from what is published, which an earlier version may have done."""
+    return kept_removals(reader.query) if reader.has_table(REMOVALS) else NOTHING_REMOVED
 
 
 @contextmanager

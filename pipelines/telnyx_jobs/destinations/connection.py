@@ -20,7 +20,7 @@ from telnyx_jobs.errors import (
 )
 from telnyx_jobs.schema import RAW_SCHEMA, VIEW_SCHEMA, Table
 from telnyx_jobs.source.dlt_log import without_log
-from telnyx_jobs.source.sql import query_of
+from telnyx_jobs.source.sql import given, query_of
 from telnyx_jobs.views.create import qualified
 
 _LOCK_SECONDS = 10
@@ -107,7 +107,7 @@ class Connection:
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         """Rows of a statement in the warehouse's own SQL, with `%s` for each parameter."""
-        return self.client.execute_sql(sql, *parameters)
+        return self.client.execute_sql(sql, *given(self.dialect, parameters))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query in the plain SQL that all warehouses share, times in UTC."""

@@ -16,7 +16,7 @@ from telnyx_jobs.destinations.duckdb_connection import has_view, lift_memory_lim
 from telnyx_jobs.destinations.duckdb_query import answer
 from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA
 from telnyx_jobs.quoting import identifier
-from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA
+from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
 from telnyx_jobs.version import __version__
 from telnyx_jobs.views.files import data_test_texts, view_statements
 
@@ -45,6 +45,14 @@ class FileReader:
 
     def has_view(self, name: str) -> bool:
         return has_view(self.connection, name)
+
+    def has_table(self, table: Table) -> bool:
+        names = ", ".join(map(identifier, table.column_names))
+        try:
+            self.connection.execute(f"select {names} from {RAW_SCHEMA}.{table.name} limit 0")
+        except (duckdb.CatalogException, duckdb.BinderException):
+            return False
+        return True
 
     def answer(self, sql: str) -> Rows:
         return answer(self.connection, sql)

@@ -177,6 +177,9 @@ class Warehouse:
     def has_view(self, name: str) -> bool:
         return self._connection.has([self._connection.named(VIEW_SCHEMA, name)])
 
+    def has_table(self, table: Table) -> bool:
+        return self._connection.has([self._connection.named(RAW_SCHEMA, table.name)], table)
+
     def answer(self, sql: str) -> Rows:
         return answer(self._connection, sql)
 

@@ -6,7 +6,7 @@ that may only read tables. Elsewhere the statement is looked at, and the rights 
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,9 @@ _JSON_TYPES = (114, 3802)
 def answer(connection: Connection, sql: str) -> Rows:
     """Rows of the query, or of the view or table of this name. Raises WrongQuery."""
     statement = _statement(connection, sql)
-    cursor = _cursor_of(connection, statement)
+    # dlt closes a cursor whose context is not kept
+    context = ExitStack()
+    cursor = _cursor_of(connection, statement, context)
     with _explained(connection):
         first = cursor.fetchmany(BATCH)
     description = cursor.description or []
@@ -47,7 +49,7 @@ def answer(connection: Connection, sql: str) -> Rows:
             for place, column in enumerate(description)
             if connection.name == "postgres" and column[1] in _JSON_TYPES
         ),
-        batches=_batches(connection, cursor, first),
+        batches=_batches(connection, context, cursor, first),
     )
 
 
@@ -70,12 +72,11 @@ def _statement(connection: Connection, text: str) -> str:
     return text
 
 
-def _cursor_of(connection: Connection, statement: str) -> Any:
+def _cursor_of(connection: Connection, statement: str, context: ExitStack) -> Any:
     if connection.name == "postgres":
         return _postgres_cursor(connection, statement)
     with _explained(connection):
-        # closed with the connection
-        return connection.client.execute_query(statement).__enter__()
+        return context.enter_context(connection.client.execute_query(statement))
 
 
 def _postgres_cursor(connection: Connection, statement: str) -> Any:
@@ -100,11 +101,14 @@ def _postgres_cursor(connection: Connection, statement: str) -> Any:
     return cursor
 
 
-def _batches(connection: Connection, cursor: Any, batch: Any) -> Iterator[list[tuple[Any, ...]]]:
-    while batch:
-        yield [tuple(map(_plain, row)) for row in batch]
-        with _explained(connection):
-            batch = cursor.fetchmany(BATCH)
+def _batches(
+    connection: Connection, context: ExitStack, cursor: Any, batch: Any
+) -> Iterator[list[tuple[Any, ...]]]:
+    with context:
+        while batch:
+            yield [tuple(map(_plain, row)) for row in batch]
+            with _explained(connection):
+                batch = cursor.fetchmany(BATCH)
 
 
 def _plain(value: Any) -> Any:

@@ -177,18 +177,13 @@ _FRESHNESS = """
     from telnyx.sync_runs order by finished_at desc limit 1
 """
 _NEWEST_AT = "select max(updated_at) from telnyx.jobs"
-# the same days as in failure_rate_changes, which has no row for what did not fail; in hours, as a
-# day subtracted has 23 hours or 25 where the session's time zone changes its clocks
+# the same days as in failure_rate_changes, which has no row for what did not fail
 _SPAN = """
     select
         cast(coalesce(sum(settled_count), 0) as bigint),
-        cast(coalesce(sum(failed_count), 0) as bigint),
-        cast(sum(failed_count) as double precision) / nullif(sum(settled_count), 0)
+        cast(coalesce(sum(failed_count), 0) as bigint)
     from telnyx.jobs
-    cross join (select max(updated_at) as newest_at from telnyx.jobs) as newest
-    where
-        updated_at > newest_at - interval '{first}' hour
-        and updated_at <= newest_at - interval '{last}' hour
+    where updated_at > ? and updated_at <= ?
 """
 # what rose comes first, the largest difference on top
 _CHANGES = """
@@ -205,10 +200,10 @@ _CHANGES = """
 _POINTER = "error_pointer_pattern"
 _RATES = """
     select
-        {} as code, {} as pointer, {} as title, failed_operation_count,
-        failure_rate, failure_rate_low, failure_rate_high, phone_number_count, last_failed_at
+        {columns}, failed_operation_count, failure_rate, failure_rate_low, failure_rate_high,
+        phone_number_count, last_failed_at
     from telnyx.{view}
-    order by failed_operation_count desc, code nulls last, pointer nulls last
+    order by failed_operation_count desc, {order}
 """
 _NEWEST = """
     select
@@ -255,36 +250,46 @@ def _read(reader: Reader, name: str, now: datetime) -> Report:
         ((total,),) = reader.query(f"select count(*) from ({sql}) as listed")
         return Listed([kind(*row) for row in rows(f"{sql} limit {_READ}")], total)
 
+    def failures(view: str, *columns: str) -> Listed[Failures]:
+        """The rows of a failure-rate view, which has these columns before its figures."""
+
+        def made(*row: Any) -> Failures:
+            kind: dict[str, Any] = dict.fromkeys(("error_code", _POINTER, "error_title"))
+            kind.update(zip(columns, row, strict=False))
+            return Failures(*kind.values(), *row[len(columns) :])
+
+        order = ", ".join(f"{column} nulls last" for column in columns)
+        return listed(made, _RATES.format(view=view, columns=", ".join(columns), order=order))
+
     def rows(sql: str) -> list[list[Any]]:
         return [[_shown(value) for value in row] for row in reader.query(sql)]
 
+    def span(first: int, last: int) -> Span:
+        """Of the days from `first` to `last`, counted back from the newest change of a job."""
+        if newest_at is None:
+            return Span(0, 0, None)
+        ends = [newest_at - timedelta(days) for days in (first, last)]
+        ((settled, failed),) = reader.query(_SPAN, ends)
+        return Span(settled, failed, failed / settled if settled else None)
+
+    ((newest_at,),) = rows(_NEWEST_AT)
     return Report(
         database=name,
         read_at=now,
         freshness=next((Freshness(*row) for row in rows(_FRESHNESS)), Freshness()),
         totals=Totals(*rows(_TOTALS)[0]),
-        newest_at=rows(_NEWEST_AT)[0][0],
-        recent=Span(*rows(_SPAN.format(first=7 * 24, last=0))[0]),
-        earlier=Span(*rows(_SPAN.format(first=35 * 24, last=7 * 24))[0]),
+        newest_at=newest_at,
+        recent=span(7, 0),
+        earlier=span(35, 7),
         changes=listed(Change, _CHANGES),
-        codes=listed(Failures, _rates("failure_rates_by_error_code", "error_code", "error_title")),
-        pointers=listed(Failures, _rates("failure_rates_by_pointer", _POINTER)),
-        pairs=listed(
-            Failures, _rates("failure_rates_by_error_code_and_pointer", "error_code", _POINTER)
-        ),
+        codes=failures("failure_rates_by_error_code", "error_code", "error_title"),
+        pointers=failures("failure_rates_by_pointer", _POINTER),
+        pairs=failures("failure_rates_by_error_code_and_pointer", "error_code", _POINTER),
         newest=listed(NewFailure, _NEWEST),
         numbers=listed(FailingNumber, _NUMBERS),
         open_jobs=listed(lambda *row: OpenJob._make([*row, now]), _OPEN_JOBS),
         days=[Day(*row) for row in rows(_DAYS)],
     )
-
-
-def _rates(view: str, *known: str) -> str:
-    """The query of a failure-rate view; the columns that it does not have are NULL."""
-    columns = [
-        name if name in known else "null" for name in ("error_code", _POINTER, "error_title")
-    ]
-    return _RATES.format(*columns, view=view)
 
 
 def _shown(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from telnyx_jobs.api.client import Client
 from telnyx_jobs.api.models import Filter, Job, Page, Record, Rejected
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
-from telnyx_jobs.destinations.base import Destination
+from telnyx_jobs.destinations.base import Destination, known_removals
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.keys import forgotten_of, mask_to_use
 from telnyx_jobs.settings import Mode, Settings
@@ -21,7 +21,6 @@ from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 from telnyx_jobs.source.page_cache import PageCache
-from telnyx_jobs.source.removals import known_removals
 from telnyx_jobs.source.retrieve import BATCH, Answers
 from telnyx_jobs.source.state import kept_state
 
@@ -122,7 +121,7 @@ def plan(settings: Settings, destination: Destination, report: Report) -> Plan:
     with destination.reading() as reader:
         loaded = NOTHING_LOADED
         if reader:
-            loaded = Loaded(reader.query, removals=known_removals(reader.query))
+            loaded = Loaded(reader.query, removals=known_removals(reader))
         masks = settings.mask_phone_numbers
         mask = mask_to_use(place, loaded.query, is_read_only=True) if masks else None
         with _client(settings, report, forgotten_of(place, loaded.removals), mask) as client:

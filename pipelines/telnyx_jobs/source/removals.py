@@ -60,14 +60,6 @@ def kept_removals(query: Query) -> Removals:
     )
 
 
-def known_removals(query: Query) -> Removals:
-    """The same of what is only read, which an earlier version may have published."""
-    tables = query(
-        "select table_schema from information_schema.tables where table_name = ?", [REMOVALS.name]
-    )
-    return kept_removals(query) if tables else NOTHING_REMOVED
-
-
 def parsed(text: object) -> datetime | None:
     """A time in UTC from ISO 8601; None from anything else."""
     try:

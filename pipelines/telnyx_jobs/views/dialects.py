@@ -100,6 +100,12 @@ def create_statements(
     return statements
 
 
+def translated(text: str, dialect: str) -> str:
+    """An expression or a query in DuckDB's SQL, in this dialect."""
+    parsed = sqlglot.parse_one(text, read="duckdb")
+    return parsed.transform(partial(rewritten, dialect)).sql(dialect)
+
+
 def comment_statements(kind: str, target: str, comments: dict[str, str]) -> list[str]:
     """`comment on` for a table or view and its columns; their names are quoted."""
     return [
