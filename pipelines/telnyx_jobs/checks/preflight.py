@@ -170,7 +170,8 @@ def _folder(place: Place) -> str:
     folder = place.database.parent
     nearest = _nearest(folder)
     for each in (nearest, place.state, place.lock):
-        if each.exists() and not os.access(each, os.R_OK | os.W_OK | _search(each)):
+        search = os.X_OK if each.is_dir() else 0
+        if each.exists() and not os.access(each, os.R_OK | os.W_OK | search):
             raise CannotWrite(f"{each} cannot be written: check its permissions")
     if not nearest.is_dir() or (place.state.exists() and not place.state.is_dir()):
         raise CannotWrite(f"{nearest} is not a folder: move it away, or give another --database")
@@ -262,7 +263,3 @@ def _version(name: str) -> str:
 def _nearest(folder: Path) -> Path:
     """The folder, or the nearest existing one above it."""
     return folder if folder.exists() else _nearest(folder.parent)
-
-
-def _search(path: Path) -> int:
-    return os.X_OK if path.is_dir() else 0

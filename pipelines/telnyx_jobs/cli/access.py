@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 
@@ -21,20 +21,15 @@ def settings_of(context: typer.Context, database: Path, **others: Any) -> Settin
     return Settings(**given | {"database": database} | others)
 
 
-class Access(NamedTuple):
-    base_url: str
-    key: str
-
-
 @contextmanager
-def access_to(base_url: str, report: Report, *, demo: bool) -> Iterator[Access]:
+def access_to(base_url: str, report: Report, *, demo: bool) -> Iterator[tuple[str, str]]:
     """Address and key of the API; with `demo` those of a demo API that runs meanwhile."""
     if not demo:
-        yield Access(base_url, find_key())
+        yield base_url, find_key()
         return
     from telnyx_jobs.demo_api import Account, serve
 
     account = Account()
     with serve(lambda: account.jobs(datetime.now(UTC))) as api:
         report("demo", url=api.url)
-        yield Access(api.url, api.key)
+        yield api.url, api.key

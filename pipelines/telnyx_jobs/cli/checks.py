@@ -7,7 +7,7 @@ from json import dumps
 import typer
 
 from telnyx_jobs.cli import options
-from telnyx_jobs.cli.access import Access, access_to, settings_of
+from telnyx_jobs.cli.access import access_to, settings_of
 from telnyx_jobs.cli.output import checked, counted, print_table, standing
 from telnyx_jobs.cli.parsing import is_from_schedule
 from telnyx_jobs.cli.progress import reporting
@@ -32,13 +32,13 @@ def check(
     from telnyx_jobs.checks.preflight import first_failure, versions
     from telnyx_jobs.destinations.choose import destination_for
 
-    given = nullcontext(Access(base_url, ""))
-    with access_to(base_url, nothing, demo=True) if demo else given as access:
+    given = nullcontext((base_url, ""))
+    with access_to(base_url, nothing, demo=True) if demo else given as (url, key):
         settings = settings_of(
             context,
             database,
-            base_url=access.base_url,
-            api_key=access.key,
+            base_url=url,
+            api_key=key,
             creates_folder=is_from_schedule(context, "database"),
         )
         found = run_check(settings, destination_for(settings))
@@ -106,13 +106,13 @@ def verify(
     run_id = new_run_id(datetime.now(UTC))
     with (
         reporting(run_id, quiet=quiet) as report,
-        access_to(base_url, report, demo=demo) as access,
+        access_to(base_url, report, demo=demo) as (url, key),
     ):
         settings = settings_of(
             context,
             database,
-            base_url=access.base_url,
-            api_key=access.key,
+            base_url=url,
+            api_key=key,
             scope=Scope(is_demo=demo),
             # the total is all that is needed of a list page
             page_size=1,

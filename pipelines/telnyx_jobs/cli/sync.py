@@ -71,8 +71,8 @@ def sync(
         target = destination_for(settings, report)
         summary.database = target.name
         notifier.follow(summary)
-        with access_to(base_url, report, demo=demo) as access:
-            settings = replace(settings, base_url=access.base_url, api_key=access.key)
+        with access_to(base_url, report, demo=demo) as (url, key):
+            settings = replace(settings, base_url=url, api_key=key)
             if dry_run:
                 plan = dry_run_of(settings, target, report)
                 text, as_json = planned(plan), plan.as_json()

@@ -27,7 +27,7 @@ import pyarrow
 from telnyx_jobs.destinations.duckdb_connection import connect
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, TryAgainLater
 from telnyx_jobs.export.folder import hand_over
-from telnyx_jobs.export.s3 import Address, failure, waited_for
+from telnyx_jobs.export.s3 import Address, Target, failure, waited_for
 from telnyx_jobs.export.scripts import (
     MONTH,
     delta_tables,
@@ -44,7 +44,6 @@ from telnyx_jobs.export.tables import (
     select,
     selected,
 )
-from telnyx_jobs.export.target import Target
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Column, Table
 from telnyx_jobs.source.flatten import ARROW_TYPES

@@ -1,4 +1,4 @@
-"""Buckets of S3, and of stores with the same API: addresses, connection, and errors.
+"""Where Delta Lake tables go: a folder, or a bucket of S3 or of a store with the same API.
 
 Key, region and endpoint come from where AWS's own tools find them: the environment and `~/.aws`.
 """
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telnyx_jobs.addresses import http_address
@@ -15,7 +16,7 @@ from telnyx_jobs.errors import BadConfiguration, CannotWrite, TelnyxJobsError
 from telnyx_jobs.threads import T, in_thread
 
 if TYPE_CHECKING:
-    from pyarrow.fs import S3FileSystem
+    from pyarrow.fs import FileSystem, S3FileSystem
 
 _SCHEME = "s3://"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -109,6 +110,34 @@ def _region(address: Address) -> str | None:
 
     region = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
     return region or (None if _endpoint() else fs.resolve_s3_region(address.bucket))
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where tables go: the address for Delta, and the same place as a file system."""
+
+    uri: str
+    files: "FileSystem"
+    options: dict[str, str]
+    folder: Path | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Target":
+        """A folder, created if missing. Raises OSError."""
+        from pyarrow import fs
+
+        folder = folder.resolve()
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
+        return cls(str(folder), files, {}, folder)
+
+    @classmethod
+    def of_bucket(cls, address: Address) -> "Target":
+        """A prefix of a bucket. Raises BadConfiguration, and OSError of pyarrow."""
+        from pyarrow import fs
+
+        files = fs.SubTreeFileSystem(address.path, connect(address))
+        return cls(str(address), files, storage_options(address))
 
 
 def waited_for(call: Callable[..., T], *arguments: Any) -> T:

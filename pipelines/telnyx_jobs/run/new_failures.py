@@ -1,8 +1,10 @@
-"""Which kinds of failure no earlier run has seen."""
+"""Which kinds of failure no earlier run has seen, and which rates began to rise with this run."""
 
 import json
 from datetime import UTC, datetime
+from typing import TypedDict
 
+from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.schema import RAW_SCHEMA
 from telnyx_jobs.source.query import Query
 
@@ -17,6 +19,21 @@ left join telnyx.error_pointers as pointers
     on errors.source_pointer = pointers.error_pointer
 where operations.outcome = 'failed' and jobs.observed_at >= ?
 """
+_VIEW = "failure_rate_changes"
+_RISING = f"""
+select error_code, error_pointer_pattern, recent_failure_rate, earlier_failure_rate
+from telnyx.{_VIEW}
+where change = 'rising'
+"""
+
+
+class Rise(TypedDict):
+    """A kind of failure, and its share of all operations: the newest 7 days, the 28 before."""
+
+    error_code: str | None
+    error_pointer_pattern: str | None
+    recent_failure_rate: float
+    earlier_failure_rate: float
 
 
 def new_failures(query: Query, run_id: str, started_at: datetime) -> list[dict[str, str | None]]:
@@ -41,3 +58,35 @@ def new_failures(query: Query, run_id: str, started_at: datetime) -> list[dict[s
         for code, pattern in sorted(found, key=lambda pair: [(text is None, text) for text in pair])
         if (code, pattern) not in seen
     ]
+
+
+def rising(destination: Destination) -> list[Rise] | None:
+    """The rates that rise now, the steepest first. None if no sync has created the view yet."""
+    if not destination.has_view(_VIEW):
+        return None
+    rises = [
+        Rise(
+            error_code=code,
+            error_pointer_pattern=pattern,
+            recent_failure_rate=recent,
+            earlier_failure_rate=earlier,
+        )
+        for code, pattern, recent, earlier in destination.query(_RISING)
+    ]
+    return sorted(
+        rises,
+        key=lambda rise: (rise["earlier_failure_rate"] - rise["recent_failure_rate"], _kind(rise)),
+    )
+
+
+def begun(before: list[Rise] | None, now: list[Rise] | None) -> list[Rise]:
+    """Those that rise now and did not before. Nothing is known of what the first sync finds."""
+    if before is None or now is None:
+        return []
+    known = {_kind(rise) for rise in before}
+    return [rise for rise in now if _kind(rise) not in known]
+
+
+def _kind(rise: Rise) -> tuple[str, ...]:
+    """The kind of failure, so that it can be compared and sorted."""
+    return tuple(repr(rise[name]) for name in ("error_code", "error_pointer_pattern"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from telnyx_jobs.run.rises import Rise
+from telnyx_jobs.run.new_failures import Rise
 from telnyx_jobs.schema import SYNC_RUNS
 from telnyx_jobs.settings import Mode
 from telnyx_jobs.source.counts import Counts

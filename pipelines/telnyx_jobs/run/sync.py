@@ -14,8 +14,7 @@ from telnyx_jobs.api.rate_limit import Usage
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.progress import Report
 from telnyx_jobs.run.keys import forgotten_of, mask_to_use
-from telnyx_jobs.run.new_failures import new_failures
-from telnyx_jobs.run.rises import Rise, begun, rising
+from telnyx_jobs.run.new_failures import Rise, begun, new_failures, rising
 from telnyx_jobs.run.run_log import recorded
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import RAW_SCHEMA, SYNC_RUNS
