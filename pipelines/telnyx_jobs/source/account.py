@@ -35,7 +35,7 @@ class AccountCheck:
             raise BadConfiguration(
                 "the key is of another account than the loaded jobs, of which the API returns "
                 "none: give the account's own key, or another --database. If the account is the "
-                "same and Telnyx has deleted all of its jobs, add --same-account"
+                "same and Telnyx has deleted all of its jobs, run sync with --same-account"
             )
         self.is_settled = True
 

@@ -131,10 +131,14 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
     columns: dict[str, Any] = {
         column.name: {"data_type": "json"} for column in table.columns if column.type == "json"
     }
+    order = "created_at" if table is JOBS else table.key[0]
     if dialect == "redshift":
         # rows of a job lie on one node, in the order in which they are asked for
         columns.setdefault(table.key[0], {})["cluster"] = True
-        columns.setdefault("created_at" if table is JOBS else table.key[0], {})["sort"] = True
+        columns.setdefault(order, {})["sort"] = True
+    clustered: dict[str, Any] | None = None
+    if dialect == "bigquery":
+        clustered = {"x-bigquery-cluster-columns": [order]}
     if MARKER in table.column_names and not appends:
         columns[MARKER] = {"hard_delete": True}
     file_format: Any = _FILE_FORMATS.get(dialect)
@@ -147,6 +151,7 @@ def _with_hints(table: Table, rows: pa.Table, dialect: str, *, appends: bool = F
         merge_key=table.replaced_by,
         columns=columns,
         file_format=file_format,
+        additional_table_hints=clustered,
     )
     rows = _without_nul(rows) if dialect in _WITHOUT_NUL else rows
     return dlt.mark.with_hints(rows, hints, create_table_variant=True)
