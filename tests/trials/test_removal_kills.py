@@ -42,7 +42,7 @@ FILE = "telnyx_jobs.destinations.duckdb_file"
 STEPS = {
     "lock": ("telnyx_jobs.destinations.place:FileLock.acquire", 1),
     "copy": (f"{FILE}:_copy", 1),
-    "key": ("telnyx_jobs.source.secret_key:write_whole", 1),
+    "key": ("telnyx_jobs.run.keys:write_whole", 1),
     "jobs": ("telnyx_jobs.run.forget:update", 2),
     "cached pages": ("shutil:rmtree", 2),
     "log": ("telnyx_jobs.run.forget:write_whole", 1),
