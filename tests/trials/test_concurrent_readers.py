@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from support.faulty_api import FaultyApi
 from support.syncs import (
+    EPOCH,
     Jobs,
     access,
     api_of,
@@ -29,10 +30,17 @@ from support.syncs import (
     sync_once,
     tally,
 )
+from telnyx_jobs.checks.status import read_status
 from telnyx_jobs.destinations import duckdb_file as warehouse
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.destinations.duckdb_file import wal_of
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import TryAgainLater
+from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.dry_run import plan
+from telnyx_jobs.run.forget import forget
+from telnyx_jobs.run.prune import prune
+from telnyx_jobs.settings import Settings
 
 PUBLISHES = 200 if os.environ.get("TELNYX_JOBS_LONG") == "1" else 12
 
@@ -299,6 +307,29 @@ def test_a_file_that_somebody_writes_into_is_not_copied(
     is_right = is_kept and held(database) == expected(_generation(2))
     tally("writers into the file", lost=not is_right)
     assert is_right
+
+
+@pytest.mark.parametrize("command", ["status", "dry run", "forget", "prune"])
+def test_a_command_says_that_somebody_writes_into_the_file(
+    command: str, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other commands end with 75 then, too, and work after that; the file is not called damaged."""
+    monkeypatch.setattr(warehouse, "WRITER_SECONDS", 0.2)
+    with api_of(_generation(1)) as api:
+        sync_once(api, database)
+        settings = Settings(database, api.url, api.key)
+        target = destination_for(settings)
+        acts: dict[str, Callable[[], object]] = {
+            "status": lambda: read_status(target),
+            "dry run": lambda: plan(settings, target, nothing),
+            "forget": lambda: forget(settings, target, ["+15550004711"], []),
+            "prune": lambda: prune(settings, target, EPOCH),
+        }
+        with _writer(database.parent) as writer:
+            with pytest.raises(TryAgainLater, match="open for writing"):
+                acts[command]()
+            writer.communicate("\n")
+        acts[command]()
 
 
 def test_a_short_write_does_not_fail_a_sync(database: Path) -> None:

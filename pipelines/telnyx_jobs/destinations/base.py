@@ -103,7 +103,7 @@ class Destination(Protocol):
         """Delete what is not published."""
 
     def reading(self) -> "AbstractContextManager[Reader | None]":
-        """What is published now; None before the first sync."""
+        """What is published now; None before the first sync. Raises TelnyxJobsError."""
 
     def look(self) -> str:
         """What is published, in a few words.

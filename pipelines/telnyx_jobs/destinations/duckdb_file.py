@@ -211,10 +211,15 @@ class DuckDBFile:
 
     @contextmanager
     def reading(self) -> Iterator[FileReader | None]:
-        """The published file. Raises BadConfiguration for one that lacks what this version has."""
+        """The published file. Raises BadConfiguration for one that lacks what this version has.
+
+        Raises TryAgainLater if somebody else has it open for writing.
+        """
         if not self.place.database.exists():
             yield None
             return
+        with self.place.database.open("rb") as published:
+            wait_for_writers(published, self.place.database, seconds=WRITER_SECONDS)
         with connect(self.place.database, read_only=True) as connection:
             try:
                 yield FileReader(connection) if has_published(connection) else None
