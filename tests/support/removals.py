@@ -1,10 +1,32 @@
-"""Where something removed still is: in the bytes of files, or in texts that DuckDB reads."""
+"""Something to remove, and where it still is: in bytes of files, or in texts that DuckDB reads."""
 
 from pathlib import Path
 
 import duckdb
 
+from support.syncs import Jobs, error, failure, job, numbers
 from telnyx_jobs.destinations.place import Place
+
+OWN = 4711
+NUMBER, ID = "+15550004711", "id-4711"
+"""The number of that index, and its id."""
+
+
+def jobs_with_the_number(count: int) -> Jobs:
+    """Jobs with the number in rows, texts and parameters, and one that cannot be loaded."""
+    quoting = error("10015", f"/phone_numbers/{ID}") | {"detail": f"{NUMBER} is invalid"}
+    jobs = Jobs(
+        job(
+            n,
+            phone_numbers=numbers(n, OWN),
+            successful_operations=numbers(n),
+            failed_operations=[failure(OWN, quoting)],
+            parameters={"note": f"of job {n}: {NUMBER}"},
+        )
+        for n in range(count)
+    )
+    jobs.append(job(count, phone_numbers=NUMBER))
+    return jobs
 
 
 def traces_of(database: Path, *texts: str) -> list[str]:

@@ -14,28 +14,14 @@ from pathlib import Path
 import pytest
 
 from support.killed_command import DRIVER
-from support.removals import traces_of
-from support.syncs import (
-    Jobs,
-    api_of,
-    command,
-    environment,
-    error,
-    failure,
-    job,
-    numbers,
-    rows,
-    sync_once,
-    tally,
-)
+from support.removals import ID, NUMBER, jobs_with_the_number, traces_of
+from support.syncs import api_of, command, environment, rows, sync_once, tally
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.run.forget import forget
 from telnyx_jobs.run.prune import prune
 from telnyx_jobs.settings import Settings
 
-OWN = 4711
-NUMBER, ID = "+15550004711", "id-4711"
 TRACES = ("5550004711", ID)
 KILLS = 10
 FILE = "telnyx_jobs.destinations.duckdb_file"
@@ -59,20 +45,8 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a published file, and everything beside it that can hold a number."""
     folder = tmp_path_factory.mktemp("synced") / "synced"
     folder.mkdir()
-    quoting = error("10015", f"/phone_numbers/{ID}") | {"detail": f"{NUMBER} is invalid"}
-    jobs = Jobs(
-        job(
-            n,
-            phone_numbers=numbers(n, OWN),
-            successful_operations=numbers(n),
-            failed_operations=[failure(OWN, quoting)],
-            parameters={"note": f"of job {n}: {NUMBER}"},
-        )
-        for n in range(20)
-    )
-    jobs.append(job(20, phone_numbers=NUMBER))
     database = folder / "jobs.duckdb"
-    with api_of(jobs) as api:
+    with api_of(jobs_with_the_number(20)) as api:
         sync_once(api, database)
     place = Place(database)
     for leftover in (place.pages, place.leftovers / "killed"):

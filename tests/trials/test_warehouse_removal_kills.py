@@ -10,15 +10,14 @@ import pytest
 
 from support.killed_command import DRIVER
 from support.postgres import Server
-from support.syncs import Jobs, api_of, environment, error, failure, job, numbers, tally
+from support.removals import ID, NUMBER, jobs_with_the_number
+from support.syncs import api_of, environment, tally
 from support.warehouse_syncs import CREDENTIALS, settings_for, sync_to
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.run.forget import forget
 from telnyx_jobs.run.prune import prune
 from telnyx_jobs.schema import RAW_SCHEMA, TABLES
 
-OWN = 4711
-NUMBER, ID = "+15550004711", "id-4711"
 BEFORE = datetime(2026, 1, 1, 3, tzinfo=UTC)
 OPTIONS = ("--quiet", "--destination", "postgres", "--database", "jobs.duckdb")
 WAREHOUSE = "telnyx_jobs.destinations.warehouse:Warehouse"
@@ -76,19 +75,7 @@ commands.main()
 def loaded(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with a number in rows, texts, parameters and a rejected record."""
     name = postgres.new_database()
-    quoting = error("10015", f"/phone_numbers/{ID}") | {"detail": f"{NUMBER} is invalid"}
-    jobs = Jobs(
-        job(
-            n,
-            phone_numbers=numbers(n, OWN),
-            successful_operations=numbers(n),
-            failed_operations=[failure(OWN, quoting)],
-            parameters={"note": f"of job {n}: {NUMBER}"},
-        )
-        for n in range(6)
-    )
-    jobs.append(job(6, phone_numbers=NUMBER))
-    with pytest.MonkeyPatch.context() as patch, api_of(jobs) as api:
+    with pytest.MonkeyPatch.context() as patch, api_of(jobs_with_the_number(6)) as api:
         patch.setenv(CREDENTIALS, postgres.url(name))
         sync_to(api, tmp_path_factory.mktemp("loaded"))
     return name
