@@ -23,6 +23,8 @@ from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.sql import given, query_of
 from telnyx_jobs.views.create import qualified
 
+_BLANKS = {"text": "''", "bigint": "0", "timestamp": "now()"}
+"""SQL of values that say nothing, by the types of keys."""
 _LOCK_SECONDS = 10
 """How long a run waits for the server to notice that an earlier one was killed."""
 _LONG_SECRET = 4
@@ -129,10 +131,30 @@ class Connection:
             self._set_time_zone()
         return True
 
-    def vacuum(self, tables: Iterable[Table]) -> None:
-        """Rewrite tables without their dead rows. PostgreSQL's log and backups still have those."""
-        for table in tables:
-            self.execute(f"vacuum (full, analyze) {self.named(RAW_SCHEMA, table.name)}")
+    def vacuum(self, tables: Iterable[Table], staged: Iterable[Table]) -> None:
+        """Rewrite tables without their dead rows, and what PostgreSQL's planner keeps of values.
+
+        `staged` tables must be empty. Its log and backups still have the old rows.
+        """
+        raw = [(self.named(RAW_SCHEMA, table.name), table) for table in tables]
+        for name, table in [*raw, *((self.staged(table.name), table) for table in staged)]:
+            if not self.execute(f"select 1 from {name} limit 1"):
+                self._without_statistics(name, table)
+            self.execute(f"vacuum (full, analyze) {name}")
+        # of a database of somebody else it is skipped with a warning
+        self.execute("vacuum full pg_catalog.pg_statistic")
+
+    def _without_statistics(self, name: str, table: Table) -> None:
+        """Overwrite the planner's sample of an empty table, which `analyze` would leave."""
+        blanks = {
+            column.name: _BLANKS[column.type] for column in table.columns if not column.nullable
+        }
+        with self.client.begin_transaction():
+            self.execute(
+                f"insert into {name} ({', '.join(blanks)}) values ({', '.join(blanks.values())})"
+            )
+            self.execute(f"analyze {name}")
+            self.execute(f"delete from {name}")
 
     def empty_staged(self, tables: Iterable[str]) -> None:
         with self.client.with_staging_dataset():

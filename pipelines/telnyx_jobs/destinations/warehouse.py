@@ -138,7 +138,7 @@ class Warehouse:
             raise Bug(f"the rest fails its tests ({', '.join(failed)}): please report this")
         self._commit()
         self._report("vacuum", destination=self.warehouse)
-        self._connection.vacuum(STORED)
+        self._connection.vacuum(STORED, LOADED)
         return result
 
     def discard(self) -> None:
