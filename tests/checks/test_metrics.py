@@ -1,15 +1,14 @@
 """What `status --prometheus` prints, letter by letter."""
 
 import re
-import tarfile
 from pathlib import Path
 
+from support.published_files import PUBLISHED, unpacked
 from support.rates import rising
 from support.syncs import access, api_of, error, failure, job, numbers, run, sync_once
 
 NAME = "telnyx_jobs.duckdb"
 OLD_CHANGES = ("gone", "rising", "falling", "steady")
-PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 
 
 def samples(text: str) -> dict[str, str]:
@@ -82,9 +81,8 @@ def test_rising_rates_are_in_the_metrics(tmp_path: Path) -> None:
 
 def test_a_file_of_an_earlier_version_has_metrics(tmp_path: Path) -> None:
     """A file whose version had no view of changes has the other metrics."""
-    with tarfile.open(PUBLISHED / "0.1.0" / "plain.tar.gz") as tar:
-        tar.extractall(tmp_path, filter="tar")
-    done = run(tmp_path, "status", "--prometheus", "--database", "plain/jobs.duckdb")
+    database = unpacked(PUBLISHED / "0.1.0" / "plain.tar.gz", tmp_path)
+    done = run(tmp_path, "status", "--prometheus", "--database", str(database))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "rejected_records" in samples(done.stdout)

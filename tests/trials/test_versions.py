@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import duckdb
 import pytest
 
 from support.postgres import Server
+from support.published_files import PUBLISHED, unpacked
 from support.syncs import Json, access, api_of, complaint, rows, run, sync_once
 from support.warehouse_syncs import CREDENTIALS
 from telnyx_jobs.demo_api import FakeApi
 from telnyx_jobs.schema import LOADED, TABLES
 
 EACH_TEST_IS_A_TRIAL_OF = "versions"
-PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 VERSIONS = sorted(path.name for path in PUBLISHED.iterdir())
 OURS = ("observed_at", "missing_since")
 """Columns that say when syncs ran."""
@@ -36,12 +35,6 @@ def api(earlier: Path) -> Iterator[FakeApi]:
     jobs: list[Json] = json.loads(gzip.decompress((earlier / "api.json.gz").read_bytes()))
     with api_of(jobs) as serving:
         yield serving
-
-
-def unpacked(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="tar")
-    return folder / archive.name.partition(".")[0] / "jobs.duckdb"
 
 
 def said(database: Path) -> dict[str, list[tuple[Any, ...]]]:
