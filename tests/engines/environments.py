@@ -1,9 +1,10 @@
 """Environments of their own below .cache, for engines whose packages would not agree with ours."""
 
+import subprocess
 from pathlib import Path
 
 from support.scheduled import python_with
-from support.syncs import ROOT
+from support.syncs import ROOT, environment
 
 _REQUIREMENTS = {
     "duckdb-delta": [
@@ -14,7 +15,7 @@ _REQUIREMENTS = {
     "chdb": ["chdb==4.4.0", "chdb-core==26.9.0", "pyarrow"],
     # this package with what it needs for warehouses, and ClickHouse itself
     "destinations": [
-        *("--editable", f"{ROOT}[bigquery,clickhouse,snowflake]"),
+        *("--editable", f"{ROOT}[bigquery,clickhouse,redshift,snowflake]"),
         *("chdb==4.4.0", "chdb-core==26.9.0"),
         # of fakesnow's server
         "snowflake-connector-python<5",
@@ -34,3 +35,18 @@ _REQUIREMENTS = {
 def python_of(name: str) -> Path:
     """The Python of an environment, installed on first use and kept."""
     return python_with(f"engine-{name}", *_REQUIREMENTS[name]) / "python"
+
+
+def in_environment(folder: Path, *arguments: str, **environ: str) -> str:
+    """What a script prints in the environment that has the packages of all destinations."""
+    done = subprocess.run(
+        [str(python_of("destinations")), *arguments],
+        cwd=folder,
+        env=environment(folder) | environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -2,14 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from engines.environments import python_of
-from support.syncs import environment
+from engines.environments import in_environment
 from telnyx_jobs.schema import CHILDREN
 
 CREDENTIALS = {
@@ -27,20 +24,9 @@ ORDERS = {
 
 def created_in(warehouse: str, folder: Path) -> dict[str, str]:
     """The SQL that creates each raw table."""
-    # the driver of PostgreSQL, which is Redshift's, is among the packages of all tests
-    python = sys.executable if warehouse == "redshift" else str(python_of("destinations"))
     script = str(Path(__file__).with_name("table_definitions.py"))
-    done = subprocess.run(
-        [python, script, warehouse],
-        cwd=folder,
-        env=environment(folder) | CREDENTIALS,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {table: sql for table, [sql] in json.loads(done.stdout).items()}
+    printed = in_environment(folder, script, warehouse, **CREDENTIALS)
+    return {table: sql for table, [sql] in json.loads(printed).items()}
 
 
 @pytest.mark.parametrize("warehouse", ORDERS)

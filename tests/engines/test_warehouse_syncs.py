@@ -22,7 +22,7 @@ from dlt.destinations.impl.redshift.redshift import RedshiftSqlClient
 
 from destinations.test_warehouses import OF_EACH_RUN, histories
 from engines.dialect_runs import in_types
-from engines.environments import python_of
+from engines.environments import in_environment, python_of
 from support.exported_history import VIEWS, Row, assert_same
 from support.postgres import serving
 from support.syncs import access, api_of, environment, rows, run
@@ -119,21 +119,6 @@ def redshift(folder: Path) -> Iterator[StandIn]:
             lambda api: sync_to(api, folder, "redshift").as_json(),
             lambda queries: {name: server.rows("it", sql) for name, sql in queries.items()},
         )
-
-
-def in_environment(folder: Path, *arguments: str, **environ: str) -> str:
-    """What a script prints in the environment that has the packages of all destinations."""
-    done = subprocess.run(
-        [str(python_of("destinations")), *arguments],
-        cwd=folder,
-        env=environment(folder) | environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @contextmanager

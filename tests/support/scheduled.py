@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,11 +34,13 @@ def moved(schedule: str, root: Path) -> str:
 
 def python_with(name: str, *requirements: str) -> Path:
     """The `bin` folder of an environment with these, installed on first use and kept."""
-    folder = CACHE / name
+    # other requirements are another environment
+    digest = blake2b("\n".join(requirements).encode(), digest_size=4).hexdigest()
+    folder = CACHE / f"{name}-{digest}"
     if not folder.exists():
         CACHE.mkdir(exist_ok=True)
         with TemporaryDirectory(dir=CACHE) as temporary:
-            fresh = Path(temporary) / name
+            fresh = Path(temporary) / folder.name
             new_environment(fresh, *requirements)
             # its scripts name the Python they were made for: they are run as modules
             fresh.rename(folder)
