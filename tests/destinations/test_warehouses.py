@@ -1,32 +1,22 @@
-"""A real PostgreSQL instead of the file: the same rows and views, and the same few requests.
-
-The warehouses that cannot be run here have their SQL parsed in their own dialect.
-"""
+"""A real PostgreSQL instead of the file: the same rows and views, and the same few requests."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlglot
 
 from support.exported_history import HOSTILE, assert_same
-from support.killed_command import DRIVER
-from support.postgres import PASSWORD, Server
+from support.postgres import Server
 from support.rates import rising
 from support.syncs import (
     Jobs,
     Json,
-    access,
     api_of,
     complaint,
-    environment,
     error,
     failure,
     job,
@@ -45,12 +35,10 @@ from telnyx_jobs.run.dry_run import plan
 from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import CHILDREN, LOADED, RAW_SCHEMA, SYNC_RUNS, TABLES, Table
 from telnyx_jobs.settings import Settings
-from telnyx_jobs.views.dialects import create_statements, data_tests
 from telnyx_jobs.views.files import sql_folder
 
 Row = tuple[Any, ...]
 VIEWS = sorted(path.stem for path in (sql_folder() / "views").glob("*.sql"))
-DIALECTS = ("duckdb", "postgres", "redshift", "snowflake", "bigquery", "databricks", "clickhouse")
 OF_EACH_RUN = {
     "jobs": {"observed_at", "missing_since", "is_overdue"},
     "open_jobs": {"is_overdue", "age_seconds"},
@@ -321,137 +309,6 @@ def test_a_dropped_view_is_made_again(database: str, postgres: Server, tmp_path:
     assert postgres.rows(database, "select job_id from telnyx.jobs") == [("job-00001",)]
 
 
-# the command
-
-
-def command(folder: Path, api: Any, url: str, *arguments: str, **environ: str) -> Any:
-    return run(
-        folder,
-        *("sync", "--destination", "postgres", "--max-retries", "0", *arguments),
-        environ=access(api) | ({CREDENTIALS: url} if url else {}) | environ,
-    )
-
-
-@pytest.mark.parametrize("debug", [False, True])
-def test_the_password_is_never_written(
-    debug: bool, database: str, postgres: Server, tmp_path: Path
-) -> None:
-    """No output and no file of a successful, a refused or a killed run has a password."""
-    wrong = "WrOnG_5eCrEt_pAsS"
-    with api_of([job(1)]) as api:
-        options = ["--debug"] if debug else []
-        done = [
-            command(tmp_path, api, postgres.url(database), "--json", *options),
-            command(tmp_path, api, postgres.url(database, wrong), *options),
-        ]
-        # what dlt had written of its own is still there then
-        step = "telnyx_jobs.destinations.warehouse:Warehouse.finish:before:1"
-        killed = subprocess.run(
-            [sys.executable, "-c", DRIVER, step, "sync", "--destination", "postgres"],
-            cwd=tmp_path,
-            env=environment(tmp_path) | access(api) | {CREDENTIALS: postgres.url(database)},
-            capture_output=True,
-            check=False,
-        )
-    assert killed.returncode == -signal.SIGKILL
-    assert json.loads(done[0].stdout)["database"] == "postgres telnyx_raw"
-    assert [each.returncode for each in done] == [0, 74]
-    said = [(each.stdout + each.stderr).encode() for each in done]
-    said += [killed.stdout, killed.stderr]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    said += [path.read_bytes() for path in files]
-    passwords = (PASSWORD.encode(), wrong.encode())
-    assert [text for text in said if any(each in text for each in passwords)] == []
-    state = tmp_path / ".telnyx_jobs.duckdb.postgres.state"
-    assert state / "runs.jsonl" in files
-    work = [path.relative_to(state / "work") for path in files if state / "work" in path.parents]
-    # each run has a folder of its own there, with dlt's in it
-    assert [path for path in work if path.parts[1] == "dlt"]
-
-
-@pytest.mark.parametrize(
-    ("case", "code", "message"),
-    [
-        ("wrong password", 74, "password authentication failed"),
-        ("no server", 74, "Connection refused"),
-        ("no such database", 74, 'database "nowhere" does not exist'),
-        ("no credentials", 78, "DESTINATION__POSTGRES__CREDENTIALS"),
-        ("no address", 78, ".dlt/secrets.toml"),
-    ],
-)
-def test_a_warehouse_that_cannot_be_used(
-    case: str, code: int, message: str, postgres: Server, tmp_path: Path
-) -> None:
-    """A fault of the credentials or the server is reported in one line, with its exit code."""
-    url = {
-        "wrong password": postgres.url("postgres", "wrong"),
-        "no server": "postgresql://telnyx:wrong@127.0.0.1:1/postgres",
-        "no such database": postgres.url("nowhere"),
-        "no credentials": "",
-        "no address": "no address",
-    }[case]
-    with api_of([job(1)]) as api:
-        done = command(tmp_path, api, url)
-    assert done.returncode == code
-    assert message in complaint(done)
-
-
-def test_a_refused_statement_is_not_blamed_on_credentials(
-    database: str, postgres: Server, tmp_path: Path
-) -> None:
-    """A column that somebody renamed is reported as what PostgreSQL says about it."""
-    with api_of([job(1)]) as api:
-        sync_to(api, tmp_path)
-        postgres.rows(database, "alter table telnyx_raw._dlt_loads rename column status to state")
-        done = command(tmp_path, api, postgres.url(database))
-
-    assert done.returncode == 74
-    assert 'column "status" does not exist' in complaint(done)
-    assert "credentials" not in complaint(done)
-
-
-def test_a_short_password_is_not_shown_by_what_is_left_out(
-    postgres: Server, tmp_path: Path
-) -> None:
-    """An error that holds a password of one letter anywhere is not printed at all."""
-    with api_of([job(1)]) as api:
-        done = command(tmp_path, api, postgres.url("postgres", "e"))
-
-    assert done.returncode == 74
-    assert "not shown, since it may hold a secret" in complaint(done)
-    assert "***" not in complaint(done)
-
-
-def test_a_newer_database_is_refused(database: str, postgres: Server, tmp_path: Path) -> None:
-    """A database that a newer version filled is 78 for sync and check, with what to install."""
-    with api_of([job(1)]) as api:
-        sync_to(api, tmp_path)
-        postgres.rows(database, "update telnyx_raw.sync_runs set version = '99.1.0'")
-        environ = access(api) | {CREDENTIALS: postgres.url(database)}
-        done = [
-            run(tmp_path, name, "--destination", "postgres", environ=environ)
-            for name in ("sync", "check")
-        ]
-
-    assert [each.returncode for each in done] == [78, 78]
-    assert all("telnyx-jobs>=99.1.0" in each.stdout + each.stderr for each in done)
-
-
-def test_an_unknown_destination(tmp_path: Path) -> None:
-    """An unknown name is wrong usage on the command line, and bad configuration elsewhere."""
-    done = run(tmp_path, "sync", "--demo", "--destination", "oracle")
-    assert (done.returncode, "postgres" in complaint(done)) == (2, True)
-    done = run(tmp_path, "sync", "--demo", environ={"TELNYX_JOBS_DESTINATION": "oracle"})
-    assert done.returncode == 78
-
-
-def test_an_extra_that_is_not_installed(tmp_path: Path) -> None:
-    """A destination whose packages are missing says what to install."""
-    done = run(tmp_path, "sync", "--demo", "--destination", "snowflake")
-    assert done.returncode == 78
-    assert "pip install 'telnyx-jobs[snowflake]'" in complaint(done)
-
-
 def test_the_demo_and_masked_numbers(database: str, postgres: Server, tmp_path: Path) -> None:
     """The demo goes into a warehouse too, and with a mask no plain number does, also not later."""
     for _ in range(2):
@@ -494,48 +351,6 @@ def test_a_dry_run_plans_from_the_warehouse(
 
 
 EARLY = (datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-# the other warehouses
-
-
-def named(schema: str, table: str) -> str:
-    return f"{schema}.{table}"
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_views_are_carried_over_to(dialect: str) -> None:
-    """Every view and data test is translated without a warning, and parses in the dialect."""
-    views = create_statements(dialect, named)
-    kept = {"data_dictionary"} if dialect in ("duckdb", "postgres") else set()
-    assert views.keys() == {*VIEWS} - {"data_dictionary"} | kept
-    tests = dict(data_tests(dialect, named))
-    assert tests.keys() == {path.stem for path in (sql_folder() / "tests").glob("*.sql")}
-    for statement in [*tests.values(), *(sql for each in views.values() for sql in each)]:
-        for parsed in sqlglot.parse(statement, read=dialect):
-            # what a parser does not understand it keeps as a command
-            assert not isinstance(parsed, sqlglot.exp.Command), statement
-
-
-RULES: Mapping[str, tuple[str, ...]] = {
-    "postgres": ('COLLATE "C"', "EXTRACT(EPOCH FROM"),
-    "redshift": ("WITHIN GROUP (ORDER BY", " IS NULL AND "),
-    "snowflake": ('"TELNYX_RAW"."JOBS"', "CONVERT_TIMEZONE('UTC'"),
-    "bigquery": ("TIMESTAMP_DIFF(", "DATE(`updated_at`, 'UTC')"),
-    "databricks": ("UNIX_MICROS(", "DATE_FROM_UNIX_DATE("),
-    "clickhouse": ("join_use_nulls = 1", "toDate32('1900-01-01')", "groupUniqArray("),
-}
-
-
-@pytest.mark.parametrize("dialect", RULES)
-def test_the_rules_of(dialect: str) -> None:
-    """What sqlglot would translate to other rows is written as the dialect needs it."""
-    quoted = (lambda s, t: f'"{s.upper()}"."{t.upper()}"') if dialect == "snowflake" else named
-    statements = create_statements(dialect, quoted)
-    text = "\n".join(sql for each in statements.values() for sql in each)
-    assert [rule for rule in RULES[dialect] if rule not in text] == []
-    if dialect != "postgres":
-        assert "'g')" not in text
 
 
 def test_children_and_loaded_tables_are_known() -> None:

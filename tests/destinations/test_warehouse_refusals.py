@@ -1,0 +1,158 @@
+"""What a warehouse refuses, or what is refused for it: a message, an exit code, no password."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.killed_command import DRIVER
+from support.postgres import PASSWORD, Server
+from support.syncs import (
+    access,
+    api_of,
+    complaint,
+    environment,
+    job,
+    run,
+)
+from support.warehouse_syncs import CREDENTIALS, sync_to
+
+
+@pytest.fixture
+def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, which syncs of this process go into."""
+    name = postgres.new_database()
+    monkeypatch.setenv(CREDENTIALS, postgres.url(name))
+    return name
+
+
+def command(folder: Path, api: Any, url: str, *arguments: str, **environ: str) -> Any:
+    return run(
+        folder,
+        *("sync", "--destination", "postgres", "--max-retries", "0", *arguments),
+        environ=access(api) | ({CREDENTIALS: url} if url else {}) | environ,
+    )
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_password_is_never_written(
+    debug: bool, database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """No output and no file of a successful, a refused or a killed run has a password."""
+    wrong = "WrOnG_5eCrEt_pAsS"
+    with api_of([job(1)]) as api:
+        options = ["--debug"] if debug else []
+        done = [
+            command(tmp_path, api, postgres.url(database), "--json", *options),
+            command(tmp_path, api, postgres.url(database, wrong), *options),
+        ]
+        # what dlt had written of its own is still there then
+        step = "telnyx_jobs.destinations.warehouse:Warehouse.finish:before:1"
+        killed = subprocess.run(
+            [sys.executable, "-c", DRIVER, step, "sync", "--destination", "postgres"],
+            cwd=tmp_path,
+            env=environment(tmp_path) | access(api) | {CREDENTIALS: postgres.url(database)},
+            capture_output=True,
+            check=False,
+        )
+    assert killed.returncode == -signal.SIGKILL
+    assert json.loads(done[0].stdout)["database"] == "postgres telnyx_raw"
+    assert [each.returncode for each in done] == [0, 74]
+    said = [(each.stdout + each.stderr).encode() for each in done]
+    said += [killed.stdout, killed.stderr]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    said += [path.read_bytes() for path in files]
+    passwords = (PASSWORD.encode(), wrong.encode())
+    assert [text for text in said if any(each in text for each in passwords)] == []
+    state = tmp_path / ".telnyx_jobs.duckdb.postgres.state"
+    assert state / "runs.jsonl" in files
+    work = [path.relative_to(state / "work") for path in files if state / "work" in path.parents]
+    # each run has a folder of its own there, with dlt's in it
+    assert [path for path in work if path.parts[1] == "dlt"]
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "message"),
+    [
+        ("wrong password", 74, "password authentication failed"),
+        ("no server", 74, "Connection refused"),
+        ("no such database", 74, 'database "nowhere" does not exist'),
+        ("no credentials", 78, "DESTINATION__POSTGRES__CREDENTIALS"),
+        ("no address", 78, ".dlt/secrets.toml"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_used(
+    case: str, code: int, message: str, postgres: Server, tmp_path: Path
+) -> None:
+    """A fault of the credentials or the server is reported in one line, with its exit code."""
+    url = {
+        "wrong password": postgres.url("postgres", "wrong"),
+        "no server": "postgresql://telnyx:wrong@127.0.0.1:1/postgres",
+        "no such database": postgres.url("nowhere"),
+        "no credentials": "",
+        "no address": "no address",
+    }[case]
+    with api_of([job(1)]) as api:
+        done = command(tmp_path, api, url)
+    assert done.returncode == code
+    assert message in complaint(done)
+
+
+def test_a_refused_statement_is_not_blamed_on_credentials(
+    database: str, postgres: Server, tmp_path: Path
+) -> None:
+    """A column that somebody renamed is reported as what PostgreSQL says about it."""
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "alter table telnyx_raw._dlt_loads rename column status to state")
+        done = command(tmp_path, api, postgres.url(database))
+
+    assert done.returncode == 74
+    assert 'column "status" does not exist' in complaint(done)
+    assert "credentials" not in complaint(done)
+
+
+def test_a_short_password_is_not_shown_by_what_is_left_out(
+    postgres: Server, tmp_path: Path
+) -> None:
+    """An error that holds a password of one letter anywhere is not printed at all."""
+    with api_of([job(1)]) as api:
+        done = command(tmp_path, api, postgres.url("postgres", "e"))
+
+    assert done.returncode == 74
+    assert "not shown, since it may hold a secret" in complaint(done)
+    assert "***" not in complaint(done)
+
+
+def test_a_newer_database_is_refused(database: str, postgres: Server, tmp_path: Path) -> None:
+    """A database that a newer version filled is 78 for sync and check, with what to install."""
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path)
+        postgres.rows(database, "update telnyx_raw.sync_runs set version = '99.1.0'")
+        environ = access(api) | {CREDENTIALS: postgres.url(database)}
+        done = [
+            run(tmp_path, name, "--destination", "postgres", environ=environ)
+            for name in ("sync", "check")
+        ]
+
+    assert [each.returncode for each in done] == [78, 78]
+    assert all("telnyx-jobs>=99.1.0" in each.stdout + each.stderr for each in done)
+
+
+def test_an_unknown_destination(tmp_path: Path) -> None:
+    """An unknown name is wrong usage on the command line, and bad configuration elsewhere."""
+    done = run(tmp_path, "sync", "--demo", "--destination", "oracle")
+    assert (done.returncode, "postgres" in complaint(done)) == (2, True)
+    done = run(tmp_path, "sync", "--demo", environ={"TELNYX_JOBS_DESTINATION": "oracle"})
+    assert done.returncode == 78
+
+
+def test_an_extra_that_is_not_installed(tmp_path: Path) -> None:
+    """A destination whose packages are missing says what to install."""
+    done = run(tmp_path, "sync", "--demo", "--destination", "snowflake")
+    assert done.returncode == 78
+    assert "pip install 'telnyx-jobs[snowflake]'" in complaint(done)
