@@ -311,31 +311,37 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_forget_names_the_exports_it_knows(small: Path, tmp_path: Path) -> None:
-    """`forget` lists each place once, with its format and the time of its newest export."""
+def test_forget_and_prune_name_the_exports(small: Path, tmp_path: Path) -> None:
+    """Both list each place once, with its format and the time of its newest export."""
     database = tmp_path / small.name
     shutil.copy(small, database)
     asked: list[tuple[str, Format | None]] = [("old", None), ("lake", "delta"), ("gone", None)]
     for number, (to, format_) in enumerate([*asked, ("old", None)]):
         Export(str(tmp_path / to), format_).write(database, f"export-{number}")
     shutil.rmtree(tmp_path / "gone")
-    options = ("forget", "--quiet", "--phone-number", "+15550004711")
-    as_json = json.loads(run(tmp_path, *options, "--json").stdout)["exports"]
-    lines = run(tmp_path, *options).stdout.splitlines()
+    forget = ("forget", "--quiet", "--phone-number", "+15550004711")
+    prune = ("prune", "--quiet", "--before", "2020-01-01")
+    as_json, of_prune = (
+        json.loads(run(tmp_path, *options, "--json").stdout)["exports"]
+        for options in (forget, prune)
+    )
 
     noted = tmp_path / ".telnyx_jobs.duckdb.state" / "exports.json"
     assert [(each["to"], each["format"]) for each in as_json] == [
         (f"{tmp_path}/lake", "delta"),
         (f"{tmp_path}/old", "parquet"),
     ]
-    assert lines[-3:] == [
-        "  export again to replace what these places hold:",
-        *(
-            f"            {each['to']} ({each['format']}, "
-            f"{each['exported_at'][:10]} {each['exported_at'][11:16]} UTC)"
-            for each in as_json
-        ),
-    ]
+    assert of_prune == as_json
+    for options in (forget, prune):
+        assert run(tmp_path, *options).stdout.splitlines()[-4:] == [
+            "  still     earlier exports, reports and backups hold what they held",
+            "  export again to replace what these places hold:",
+            *(
+                f"            {each['to']} ({each['format']}, "
+                f"{each['exported_at'][:10]} {each['exported_at'][11:16]} UTC)"
+                for each in as_json
+            ),
+        ]
     assert noted.stat().st_mode & 0o777 == 0o600
 
 
@@ -346,5 +352,5 @@ def test_an_export_stands_without_a_note(small: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "export", "--to", "out")
 
     assert done.returncode == 0
-    assert "forget will not name this export" in done.stderr
+    assert "forget and prune will not name this export" in done.stderr
     assert (tmp_path / "out" / "export.json").is_file()

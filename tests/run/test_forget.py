@@ -28,7 +28,9 @@ from support.syncs import (
 from telnyx_jobs.checks.verify import verify
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.export.formats import Export
 from telnyx_jobs.progress import nothing
+from telnyx_jobs.run.exports import known_exports
 from telnyx_jobs.run.forget import forget as run_forget
 from telnyx_jobs.settings import Settings
 
@@ -108,6 +110,26 @@ def test_no_byte_of_a_number_is_left(database: Path) -> None:
     }
     assert found["files"] == ["spool", "foreign-jobs.duckdb.wal", "runs.jsonl"]
     assert database.stat().st_mode == mode
+
+
+def test_an_export_that_the_number_names(
+    database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The report names it as it is; what is kept does not, also when it is exported again."""
+    folder = tmp_path_factory.mktemp("exports")
+    to = folder / "customer 1-555-000-4711"
+    with api_of(account()) as api:
+        sync_once(api, database)
+        Export(str(to), None).write(database, "export-1")
+        found = forgotten(database, NUMBER)
+    assert [each["to"] for each in found["exports"]] == [str(to)]
+    assert "exports.json" in found["files"]
+
+    for number in (2, 3):
+        assert traces_of(database, "4711") == []
+        kept = known_exports(Place(database))
+        assert [each.to for each in kept] == [str(folder / "customer forgotten")]
+        Export(str(to), None).write(database, f"export-{number}")
 
 
 def test_places_and_counts_stay(database: Path) -> None:

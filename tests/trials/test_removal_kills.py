@@ -15,7 +15,7 @@ import pytest
 
 from support.killed_command import DRIVER
 from support.removals import ID, NUMBER, jobs_with_the_number, traces_of
-from support.syncs import api_of, command, environment, rows, sync_once, tally
+from support.syncs import EPOCH, api_of, command, environment, rows, sync_once, tally
 from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.run.forget import forget
@@ -32,6 +32,7 @@ STEPS = {
     "jobs": ("telnyx_jobs.run.forget:update", 2),
     "cached pages": ("shutil:rmtree", 2),
     "log": ("telnyx_jobs.run.forget:write_whole", 1),
+    "exports": ("telnyx_jobs.run.forget:write_whole", 2),
     "views and tests": (f"{FILE}:complete", 1),
     "new file": (f"{FILE}:copy_database", 1),
     "old copy": ("pathlib:Path.unlink", 2),
@@ -55,6 +56,8 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place.foreign_wal.write_text(NUMBER)
     with place.runs.open("a") as log:
         log.write(json.dumps({"error": f"the API refuses {NUMBER}"}) + "\n")
+    export = {"to": f"s3://bucket/{NUMBER}", "format": "delta", "exported_at": f"{EPOCH:%FT%TZ}"}
+    place.exports.write_text(json.dumps([export]))
     assert len(traces_of(database, *TRACES)) > 8
     return folder
 

@@ -142,12 +142,6 @@ def forgot(done: "Forgot") -> str:
             f"Forgot {counted(done.asked, 'number or id', 'numbers and ids')} in {done.database}: "
             f"{done.found} found",
             *_removed(done),
-            *_wrapped("still", "earlier exports, reports and backups hold what they held"),
-            *(["  export again to replace what these places hold:"] if done.exports else []),
-            *(
-                f"            {each.to} ({each.format}, {each.exported_at:%Y-%m-%d %H:%M} UTC)"
-                for each in done.exports
-            ),
         ]
     )
 
@@ -166,7 +160,15 @@ def pruned(done: "Removed", before: datetime) -> str:
 def _removed(done: "Removed") -> list[str]:
     rows = ", ".join(f"{name} {count:,}" for name, count in done.rows.items() if count)
     lines = _wrapped("rows", rows or "none held any of it")
-    return lines + (_wrapped("files", ", ".join(done.files)) if done.files else [])
+    if done.files:
+        lines += _wrapped("files", ", ".join(done.files))
+    lines += _wrapped("still", "earlier exports, reports and backups hold what they held")
+    if done.exports:
+        lines.append("  export again to replace what these places hold:")
+    return lines + [
+        f"            {each.to} ({each.format}, {each.exported_at:%Y-%m-%d %H:%M} UTC)"
+        for each in done.exports
+    ]
 
 
 def standing(found: "Status") -> str:

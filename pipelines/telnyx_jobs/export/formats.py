@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from telnyx_jobs.destinations.place import Place
+from telnyx_jobs.destinations.choose import destination_for
 from telnyx_jobs.export.s3 import Address
 from telnyx_jobs.export.tables import Exported
 from telnyx_jobs.progress import Report, nothing
 from telnyx_jobs.run.exports import note_export
+from telnyx_jobs.settings import Settings
 
 Format = Literal["parquet", "delta"]
 _PLAIN = re.compile(r"[A-Za-z0-9._=/:@+,-]*")
@@ -32,7 +33,7 @@ class Export:
     def write(self, database: Path, export_id: str, report: Report = nothing) -> Exported:
         """Write the published file out. Raises BadConfiguration, TryAgainLater, CannotWrite."""
         exported = self._written(database, export_id, report)
-        note_export(Place(database), str(self._place), self._format, report)
+        note_export(destination_for(Settings(database)), str(self._place), self._format, report)
         return exported
 
     def _written(self, database: Path, export_id: str, report: Report) -> Exported:

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from telnyx_jobs.api.models import Rejected
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.files import write_whole
-from telnyx_jobs.run.exports import KnownExport, known_exports
+from telnyx_jobs.run.exports import writing_exports
 from telnyx_jobs.run.keys import forget_key, kept_mask
 from telnyx_jobs.run.removed import (
     Removed,
@@ -65,11 +63,6 @@ class Forgot(Removed):
 
     asked: int = 0
     found: int = 0
-    exports: list[KnownExport] = field(default_factory=list)
-    """Exports that hold what they held, so they must be made again."""
-
-    def as_json(self) -> dict[str, Any]:
-        return super().as_json() | {"exports": msgspec.to_builtins(self.exports)}
 
 
 @dataclass
@@ -98,9 +91,8 @@ def forget(
     Raises TelnyxJobsError; then nothing is forgotten.
     """
     result = Forgot(database=destination.name, asked=len(numbers) + len(ids))
-    with removing(settings, destination):
+    with removing(settings, destination, result):
         destination.remove(lambda: _Forgetting(destination, result).forget(numbers, ids))
-        result.exports = known_exports(destination.place)
     return result
 
 
@@ -133,7 +125,7 @@ class _Forgetting:
         self._change_observations()
         self._change_rejected()
         self._change_runs()
-        self._result.files += [*delete_files(self._place), *self._change_log()]
+        self._result.files += [*delete_files(self._place), *self._change_notes()]
         self._result.found = sum(each.is_found for each in known)
 
     # what belongs to a number
@@ -285,17 +277,17 @@ class _Forgetting:
                 update(self._query, SYNC_RUNS, [run_id], values)
                 self._result.rows[SYNC_RUNS.name] += 1
 
-    def _change_log(self) -> Iterator[str]:
-        """What failed runs have said, in `runs.jsonl`."""
-        runs = self._place.runs
-        try:
-            text = runs.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return
-        without = self._without(text, is_json=True)
-        if without != text:
-            write_whole(runs, without.encode())
-            yield runs.name
+    def _change_notes(self) -> Iterator[str]:
+        """Take them out of what failed runs have said, and out of the names of exports."""
+        with writing_exports(self._place):
+            for path in (self._place.runs, self._place.exports):
+                if not path.exists():
+                    continue
+                text = path.read_text(encoding="utf-8")
+                without = self._without(text, is_json=True)
+                if without != text:
+                    write_whole(path, without.encode())
+                    yield path.name
 
     def _without(self, text: str, *, is_json: bool = False) -> str:
         for known, forgotten in self._all:

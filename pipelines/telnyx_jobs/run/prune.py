@@ -37,7 +37,7 @@ def prune(settings: Settings, destination: Destination, before: datetime) -> Rem
         _prune(destination.query, before, result)
         result.files += delete_files(destination.place)
 
-    with removing(settings, destination):
+    with removing(settings, destination, result):
         destination.remove(change)
     return result
 

@@ -4,13 +4,16 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from telnyx_jobs.destinations.base import Destination
 from telnyx_jobs.destinations.place import Place
 from telnyx_jobs.errors import BadConfiguration
+from telnyx_jobs.run.exports import KnownExport, known_exports
 from telnyx_jobs.schema import RAW_SCHEMA, REMOVALS, Table
 from telnyx_jobs.settings import DUCKDB, Settings
 from telnyx_jobs.source.query import Query
@@ -28,14 +31,17 @@ class Removed:
     rows: Counter[str] = field(default_factory=Counter)
     files: list[str] = field(default_factory=list)
     """Files beside the data that were deleted or changed."""
+    exports: list[KnownExport] = field(default_factory=list)
+    """Exports that hold what they held, so they must be made again."""
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"rows": dict(self.rows)}
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
 
 @contextmanager
-def removing(settings: Settings, destination: Destination) -> Iterator[None]:
-    """Holds the lock. Raises BadConfiguration if nothing is published."""
+def removing(settings: Settings, destination: Destination, result: Removed) -> Iterator[None]:
+    """Holds the lock, and notes the exports. Raises BadConfiguration if nothing is published."""
     if settings.destination not in REMOVES_FROM:
         raise BadConfiguration(
             f"nothing can be removed from {settings.destination} by this program: only from "
@@ -47,6 +53,8 @@ def removing(settings: Settings, destination: Destination) -> Iterator[None]:
                 raise BadConfiguration(f"{destination.name} does not exist yet: run sync first")
         destination.prepare()
         with destination.place.locked(settings.wait):
+            # before `forget` takes a number out of their names
+            result.exports = known_exports(destination.place)
             try:
                 yield
             finally:
