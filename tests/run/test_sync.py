@@ -197,6 +197,21 @@ def test_new_failures_are_named_once(database: Path) -> None:
     assert second.new_failures == [{"error_code": "9", "error_pointer_pattern": None}]
 
 
+def test_a_failure_without_errors_is_a_new_one(database: Path) -> None:
+    """An operation that failed without any error is new once, beside others with errors."""
+    known = error("10015", "/a/0")
+    jobs = Jobs([job(1, failed_operations=[failure(1, known, known), failure(2, known)])])
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        jobs.append(job(2, failed_operations=[failure(3, known, known), failure(4)]))
+        second = sync_once(api, database)
+        jobs.append(job(3, failed_operations=[failure(5)]))
+        third = sync_once(api, database)
+
+    assert second.new_failures == [{"error_code": None, "error_pointer_pattern": None}]
+    assert third.new_failures == []
+
+
 def test_times_are_kept_to_the_millisecond(database: Path) -> None:
     """A time from Telnyx is the time in the table, in UTC."""
     moment = EPOCH + timedelta(milliseconds=123)

@@ -18,7 +18,7 @@ from telnyx_jobs.destinations.duckdb_tables import STAGING_SCHEMA
 from telnyx_jobs.quoting import identifier
 from telnyx_jobs.schema import COUNTS, JOBS, RAW_SCHEMA, SYNC_RUNS, TABLES, VIEW_SCHEMA, Table
 from telnyx_jobs.version import __version__
-from telnyx_jobs.views.files import data_test_texts, view_statements
+from telnyx_jobs.views.files import data_test_texts, tested_statements
 
 Failed = dict[str, list[tuple[Any, ...]]]
 """Wrong rows, five at most, by the data test that finds them."""
@@ -100,9 +100,8 @@ def failed_tests_of(connection: duckdb.DuckDBPyConnection, job_ids: list[str]) -
                 [job_ids],
             )
         connection.execute(f"create schema {VIEW_SCHEMA}")
-        for sql in view_statements():
-            # comments take longer than views
-            connection.execute(sql.split("\ncomment on ")[0])
+        for sql in tested_statements():
+            connection.execute(sql)
         return failed | failed_tests(connection)
     finally:
         connection.execute(f"use {quoted}")

@@ -10,15 +10,32 @@ from telnyx_jobs.source.query import Query
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = f"""
-select distinct errors.code, pointers.error_pointer_pattern
-from {RAW_SCHEMA}.job_operations as operations
-inner join {RAW_SCHEMA}.jobs as jobs on operations.job_id = jobs.id
-left join {RAW_SCHEMA}.job_operation_errors as errors
-    on operations.job_id = errors.job_id and operations.position = errors.operation_position
-left join telnyx.error_pointers as pointers
-    on errors.source_pointer = pointers.error_pointer
-where operations.outcome = 'failed' and jobs.observed_at >= ?
+with changed as (
+    select id, failed_operations_count
+    from {RAW_SCHEMA}.jobs
+    where observed_at >= ?
+),
+kinds as (
+    select changed.id, errors.operation_position, errors.code, pointers.error_pointer_pattern
+    from changed
+    inner join {RAW_SCHEMA}.job_operation_errors as errors on changed.id = errors.job_id
+    left join telnyx.error_pointers as pointers
+        on errors.source_pointer = pointers.error_pointer
+),
+with_errors as (
+    select id, count(distinct operation_position) as operation_count
+    from kinds
+    group by id
+)
+select distinct code, error_pointer_pattern
+from kinds
+union all
+select null, null
+from changed
+left join with_errors on changed.id = with_errors.id
+where changed.failed_operations_count > coalesce(with_errors.operation_count, 0)
 """
+"""The last part: a failed operation without any error, without a look at all operations."""
 _VIEW = "failure_rate_changes"
 _RISING = f"""
 select error_code, error_pointer_pattern, recent_failure_rate, earlier_failure_rate
@@ -51,7 +68,7 @@ def new_failures(query: Query, run_id: str, started_at: datetime) -> list[dict[s
     # only a job observed since the last published run can fail in a new way: by this run, or by
     # one that was killed
     since = min(started_at, max((at for _, at in earlier), default=_EVER))
-    found = query(_FAILED, [since])
+    found = set(query(_FAILED, [since]))
     # sorted here, because each warehouse sorts texts differently
     return [
         {"error_code": code, "error_pointer_pattern": pattern}

@@ -16,7 +16,20 @@ def sql_folder() -> Path:
 
 def view_statements() -> list[str]:
     """The statements for the macros, then for the views with comments, each after those it uses."""
-    return _ordered(macro_texts()) + _ordered(view_texts())
+    return [*_ordered(macro_texts()).values(), *_ordered(view_texts()).values()]
+
+
+def tested_statements() -> list[str]:
+    """The same without comments, and without the views that no data test uses."""
+    texts = _ordered(view_texts())
+    used = set[str]().union(*map(_names_used, data_test_texts().values()))
+    kept = []
+    for name, text in reversed(texts.items()):
+        if name in used:
+            used |= _names_used(text)
+            # comments take longer than views
+            kept.append(text.split("\ncomment on ")[0])
+    return [*_ordered(macro_texts()).values(), *reversed(kept)]
 
 
 def macro_texts() -> dict[str, str]:
@@ -43,9 +56,10 @@ def _texts(folder: str) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in paths}
 
 
-def _ordered(texts: dict[str, str]) -> list[str]:
+def _ordered(texts: dict[str, str]) -> dict[str, str]:
+    """Each after those it uses."""
     uses = {name: _names_used(text) & texts.keys() - {name} for name, text in texts.items()}
-    return [texts[name] for name in TopologicalSorter(uses).static_order()]
+    return {name: texts[name] for name in TopologicalSorter(uses).static_order()}
 
 
 def _names_used(sql: str) -> set[str]:
