@@ -2,7 +2,8 @@
 
 `python server.py JOBS NUMBERS` prints its base URL once it is ready. Every job has NUMBERS numbers,
 2 % of them failed with one error each; jobs are served newest first, in pages of any one size. The
-first OPEN jobs of the list and OPEN spread over the rest are open until `POST /finish`.
+first OPEN jobs of the list and OPEN spread over the rest are open until `POST /finish`. A filter by
+status lists what is open, as the API does since August 2026.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -84,6 +85,7 @@ class Jobs:
         self._open = {*at_head, *list(spread)[:open_jobs]}
         self._pages = {number: self._page(number) for number in self._page_numbers()}
         self._single = {self._id(index): self._alone(index) for index in self._open}
+        self.open_list = self._listed(1, sorted(self._open), len(self._open))
         ended, self._open = self._open, set()
         changed = {index // page_size + 1 for index in ended}
         self._pages_after = {number: self._page(number) for number in sorted(changed)}
@@ -93,11 +95,12 @@ class Jobs:
         """From now on no job is open."""
         self._pages |= self._pages_after
         self._single |= self._single_after
+        self.open_list = self._listed(1, [], 0)
 
     def page(self, number: int, size: int) -> bytes | None:
         if size != self._page_size:
             return None
-        return self._pages.get(number) or self._envelope(number, [])
+        return self._pages.get(number) or self._listed(number, [], self._total)
 
     def job(self, job_id: str) -> bytes | None:
         return self._single.get(job_id)
@@ -108,12 +111,13 @@ class Jobs:
     def _page(self, number: int) -> bytes:
         first = (number - 1) * self._page_size
         indices = range(first, min(first + self._page_size, self._total))
-        return self._envelope(number, [self._text(index) for index in indices])
+        return self._listed(number, indices, self._total)
 
-    def _envelope(self, number: int, jobs: list[str]) -> bytes:
+    def _listed(self, number: int, indices: Iterable[int], total: int) -> bytes:
+        jobs = [self._text(index) for index in indices]
         meta = {
-            "total_pages": -(-self._total // self._page_size),
-            "total_results": self._total,
+            "total_pages": -(-total // self._page_size),
+            "total_results": total,
             "page_number": number,
             "page_size": self._page_size,
         }
@@ -136,7 +140,9 @@ def handler(jobs: Jobs) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             target = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(target.query).items()}
-            if target.path.rstrip("/") == JOBS_PATH:
+            if "filter[status][]" in query:
+                self._answer(jobs.open_list)
+            elif target.path.rstrip("/") == JOBS_PATH:
                 number = int(query.get("page[number]", 1))
                 self._answer(jobs.page(number, int(query.get("page[size]", PAGE_SIZE))))
             elif match := re.fullmatch(f"{JOBS_PATH}/([^/]+)", target.path):
