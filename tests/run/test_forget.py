@@ -1,6 +1,7 @@
 """Forgetting phone numbers: nothing of them stays, nothing comes back, and figures stay right."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,8 +63,35 @@ def account() -> Jobs:
     return jobs
 
 
+@pytest.fixture(scope="module")
+def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the published file of the account; to be copied."""
+    folder = tmp_path_factory.mktemp("synced")
+    with api_of(account()) as api:
+        sync_once(api, folder / "jobs.duckdb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forgotten_once(synced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that file, the number forgotten; to be copied."""
+    folder = tmp_path_factory.mktemp("forgotten")
+    shutil.copytree(synced_once, folder, dirs_exist_ok=True)
+    forgotten(folder / "jobs.duckdb", NUMBER)
+    return folder
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def synced(synced_once: Path, tmp_path: Path) -> Path:
+    """The published file of the account."""
+    shutil.copytree(synced_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "jobs.duckdb"
+
+
+@pytest.fixture
+def without_it(forgotten_once: Path, tmp_path: Path) -> Path:
+    """The published file of the account, the number forgotten."""
+    shutil.copytree(forgotten_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "jobs.duckdb"
 
 
@@ -82,21 +110,19 @@ def differences(api: Any, database: Path) -> list[Any]:
     return verify(settings, destination_for(settings), nothing).differences
 
 
-def test_no_byte_of_a_number_is_left(database: Path) -> None:
+def test_no_byte_of_a_number_is_left(synced: Path) -> None:
     """Afterwards no file and no stored text has the digits of the number, or its id."""
-    with api_of(account()) as api:
-        sync_once(api, database)
-        place = Place(database)
-        place.pages.mkdir()
-        (place.pages / "000000.json").write_text(NUMBER)
-        place.foreign_wal.write_text(NUMBER)
-        with place.runs.open("a") as log:
-            log.write(json.dumps({"error": f"the API refuses {NUMBER}"}) + "\n")
-        assert len(traces_of(database, "5550004711", ID)) > 5
-        mode = database.stat().st_mode
-        found = forgotten(database, NUMBER)
+    place = Place(synced)
+    place.pages.mkdir()
+    (place.pages / "000000.json").write_text(NUMBER)
+    place.foreign_wal.write_text(NUMBER)
+    with place.runs.open("a") as log:
+        log.write(json.dumps({"error": f"the API refuses {NUMBER}"}) + "\n")
+    assert len(traces_of(synced, "5550004711", ID)) > 5
+    mode = synced.stat().st_mode
+    found = forgotten(synced, NUMBER)
 
-    assert traces_of(database, "5550004711", ID) == []
+    assert traces_of(synced, "5550004711", ID) == []
     assert (found["asked"], found["found"], found["jobs"]) == (1, 1, 4)
     assert found["rows"] == {
         "jobs": 2,
@@ -109,36 +135,31 @@ def test_no_byte_of_a_number_is_left(database: Path) -> None:
         "sync_runs": 1,
     }
     assert found["files"] == ["spool", "foreign-jobs.duckdb.wal", "runs.jsonl"]
-    assert database.stat().st_mode == mode
+    assert synced.stat().st_mode == mode
 
 
 def test_an_export_that_the_number_names(
-    database: Path, tmp_path_factory: pytest.TempPathFactory
+    synced: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The report names it as it is; what is kept does not, also when it is exported again."""
     folder = tmp_path_factory.mktemp("exports")
     to = folder / "customer 1-555-000-4711"
-    with api_of(account()) as api:
-        sync_once(api, database)
-        Export(str(to), None).write(database, "export-1")
-        found = forgotten(database, NUMBER)
+    Export(str(to), None).write(synced, "export-1")
+    found = forgotten(synced, NUMBER)
     assert [each["to"] for each in found["exports"]] == [str(to)]
     assert "exports.json" in found["files"]
 
     for number in (2, 3):
-        assert traces_of(database, "4711") == []
-        kept = known_exports(Place(database))
+        assert traces_of(synced, "4711") == []
+        kept = known_exports(Place(synced))
         assert [each.to for each in kept] == [str(folder / "customer forgotten")]
-        Export(str(to), None).write(database, f"export-{number}")
+        Export(str(to), None).write(synced, f"export-{number}")
 
 
-def test_places_and_counts_stay(database: Path) -> None:
+def test_places_and_counts_stay(synced_once: Path, without_it: Path) -> None:
     """A forgotten number keeps its row with a fixed word; other rows stay as they were."""
-    with api_of(account()) as api:
-        sync_once(api, database)
-        before = tables(database)
-        forgotten(database, NUMBER)
-    after = tables(database)
+    database = without_it
+    before, after = tables(synced_once / "jobs.duckdb"), tables(database)
 
     assert rows(
         database,
@@ -168,8 +189,9 @@ def test_places_and_counts_stay(database: Path) -> None:
         assert len(set(before[name]) - set(after[name])) == 3
 
 
-def test_longer_numbers_stay(database: Path) -> None:
+def test_longer_numbers_stay(tmp_path: Path) -> None:
     """A job that has a longer number, or a longer id, is left as it was."""
+    database = tmp_path / "jobs.duckdb"
     jobs = Jobs([job(1, parameters={"longer": f"{NUMBER}1", "id": f"{ID}1"})])
     with api_of(jobs) as api:
         sync_once(api, database)
@@ -180,18 +202,15 @@ def test_longer_numbers_stay(database: Path) -> None:
     assert tables(database) == before
 
 
-def test_rates_stay_and_the_number_is_not_followed(database: Path) -> None:
+def test_rates_stay_and_the_number_is_not_followed(synced_once: Path, without_it: Path) -> None:
     """Rates keep the forgotten operations; no view lists the word as a phone number."""
     rates = (
         "select error_code, failed_operation_count, settled_operation_count, failure_rate "
         "from telnyx.failure_rates_by_error_code order by all"
     )
-    with api_of(account()) as api:
-        sync_once(api, database)
-        before = rows(database, rates)
-        forgotten(database, NUMBER)
+    database = without_it
 
-    assert rows(database, rates) == before
+    assert rows(database, rates) == rows(synced_once / "jobs.duckdb", rates)
     for view in ("failing_phone_numbers", "recoveries", "unaccounted_phone_numbers"):
         assert rows(database, f"from telnyx.{view} where phone_number = 'forgotten'") == [], view
     assert rows(
@@ -201,25 +220,22 @@ def test_rates_stay_and_the_number_is_not_followed(database: Path) -> None:
     ) == [(0,)]
 
 
-def test_it_does_not_come_back(database: Path) -> None:
-    """Neither a sync, a full one, one by id nor the audit page loads it; nothing is rewritten."""
+def test_it_does_not_come_back(without_it: Path) -> None:
+    """Neither a sync with its audit, a full one nor one by id loads it; nothing is rewritten."""
+    database = without_it
+    after = tables(database)
     with api_of(account()) as api:
-        sync_once(api, database)
-        forgotten(database, NUMBER)
-        after = tables(database)
-        for options in ({}, {"full": True}, {"job_ids": ("job-00003",)}, {"audit_pages": 2}):
+        for options in ({"audit_pages": 2}, {"full": True}, {"job_ids": ("job-00003",)}):
             summary = sync_once(api, database, page_size=3, **options)
             assert (summary.jobs_changed, summary.missing_jobs) == (0, 0)
             assert tables(database) == after
         assert differences(api, database) == []
 
 
-def test_a_new_job_with_it_is_loaded_without_it(database: Path) -> None:
+def test_a_new_job_with_it_is_loaded_without_it(without_it: Path) -> None:
     """A later job that names a forgotten number is loaded with the fixed word in its place."""
-    jobs = account()
+    database, jobs = without_it, account()
     with api_of(jobs) as api:
-        sync_once(api, database)
-        forgotten(database, NUMBER)
         new = [{"id": "new-id", "phone_number": NUMBER}]
         jobs.append(job(9, phone_numbers=new, successful_operations=new))
         jobs[4]["status"] = "completed"
@@ -237,11 +253,10 @@ def test_a_new_job_with_it_is_loaded_without_it(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("numbers", "ids"), [([NUMBER], []), ([], [ID])])
-def test_number_and_id_go_together(numbers: list[str], ids: list[str], database: Path) -> None:
+def test_number_and_id_go_together(numbers: list[str], ids: list[str], synced: Path) -> None:
     """Forgetting a number forgets its id, and the other way round."""
-    with api_of(account()) as api:
-        sync_once(api, database)
-        forgotten(database, *numbers, ids=ids)
+    database = synced
+    forgotten(database, *numbers, ids=ids)
 
     kinds = "select kind, count(*) from telnyx_raw.removals group by kind order by kind"
     assert rows(database, kinds) == [("phone_number", 1), ("phone_number_id", 1)]
@@ -252,8 +267,9 @@ def test_number_and_id_go_together(numbers: list[str], ids: list[str], database:
     ) == [(0,)]
 
 
-def test_a_masked_number_is_found_by_its_plain_form(database: Path) -> None:
+def test_a_masked_number_is_found_by_its_plain_form(tmp_path: Path) -> None:
     """In a masked file the number is found through the mask's key, and does not return."""
+    database = tmp_path / "jobs.duckdb"
     with api_of(account()) as api:
         options = ("--quiet", "--database", database.name, "--mask-phone-numbers")
         assert run(database.parent, "sync", *options, environ=access(api)).returncode == 0
@@ -273,11 +289,10 @@ def test_a_masked_number_is_found_by_its_plain_form(database: Path) -> None:
     assert tables(database) == after
 
 
-def test_a_number_that_is_nowhere_is_kept_away(database: Path) -> None:
+def test_a_number_that_is_nowhere_is_kept_away(synced: Path) -> None:
     """A number that no job has is said to be not found, exits 0, and is forgotten all the same."""
-    jobs = account()
+    database, jobs = synced, account()
     with api_of(jobs) as api:
-        sync_once(api, database)
         before = tables(database)
         done = forget(database, "--phone-number", "+15550000099")
         assert done.returncode == 0
@@ -291,11 +306,10 @@ def test_a_number_that_is_nowhere_is_kept_away(database: Path) -> None:
     ) == [("forgotten",)]
 
 
-def test_without_the_key_nothing_is_synced(database: Path) -> None:
+def test_without_the_key_nothing_is_synced(without_it: Path) -> None:
     """A sync, a verification and a forgetting without forget.key end with 78 and change nothing."""
+    database = without_it
     with api_of(account()) as api:
-        sync_once(api, database)
-        forgotten(database, NUMBER)
         before = database.read_bytes()
         Place(database).forget_key.rename(database.parent / "kept")
         for arguments in (["sync"], ["verify"], ["forget", "--phone-number", "+15550000001"]):

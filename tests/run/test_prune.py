@@ -1,5 +1,6 @@
 """Pruning old jobs: what goes, what stays, and that later syncs bring nothing back."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from support.removals import traces_of
 from support.syncs import (
     EPOCH,
     Jobs,
-    access,
     api_of,
     complaint,
     error,
@@ -49,8 +49,35 @@ def account() -> Jobs:
     return jobs
 
 
+@pytest.fixture(scope="module")
+def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the published file of the account; to be copied."""
+    folder = tmp_path_factory.mktemp("synced")
+    with api_of(account()) as api:
+        sync_once(api, folder / "jobs.duckdb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pruned_once(synced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that file, pruned; to be copied."""
+    folder = tmp_path_factory.mktemp("pruned")
+    shutil.copytree(synced_once, folder, dirs_exist_ok=True)
+    prune(folder / "jobs.duckdb")
+    return folder
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def synced(synced_once: Path, tmp_path: Path) -> Path:
+    """The published file of the account."""
+    shutil.copytree(synced_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "jobs.duckdb"
+
+
+@pytest.fixture
+def pruned(pruned_once: Path, tmp_path: Path) -> Path:
+    """The published file of the account, pruned."""
+    shutil.copytree(pruned_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "jobs.duckdb"
 
 
@@ -72,13 +99,11 @@ def verified(api: Any, database: Path) -> tuple[list[Any], list[str]]:
 KEPT = ["job-00003", *(f"job-{n:05}" for n in range(10, 20))]
 
 
-def test_old_finished_jobs_go_with_everything(database: Path) -> None:
+def test_old_finished_jobs_go_with_everything(synced: Path) -> None:
     """Jobs created before the date go, with children, observations and rejected records."""
-    with api_of(account()) as api:
-        sync_once(api, database)
-        done = prune(database)
+    done = prune(synced)
 
-    assert held(database) == KEPT
+    assert held(synced) == KEPT
     assert done["rows"] == {
         "jobs": 8,
         "job_phone_numbers": 8,
@@ -88,62 +113,54 @@ def test_old_finished_jobs_go_with_everything(database: Path) -> None:
         "job_observations": 8,
         "rejected_records": 1,
     }
-    for table, found in tables(database).items():
+    for table, found in tables(synced).items():
         assert {row[0] for row in found} == (
             set() if table == "rejected_records" else set(KEPT)
         ) - ({"job-00003"} if table == "job_operation_errors" else set()), table
-    assert traces_of(database, "of job 7", "15550000007", "job-00007") == []
+    assert traces_of(synced, "of job 7", "15550000007", "job-00007") == []
 
 
-def test_they_are_not_loaded_again(database: Path) -> None:
+def test_they_are_not_loaded_again(pruned: Path) -> None:
     """Neither a sync, a full one, one by id nor audit pages bring a pruned job back."""
-    jobs = account()
-    with api_of(jobs) as api:
-        sync_once(api, database, page_size=3)
-        prune(database)
-        after = tables(database)
-        for options in ({}, {"full": True}, {"job_ids": ("job-00007", "job-00004")}):
+    database = pruned
+    after = tables(database)
+    with api_of(account()) as api:
+        # seven pages hold all jobs of the account
+        audited = {"audit_pages": 4}
+        for options in (audited, audited, {"full": True}, {"job_ids": ("job-00007", "job-00004")}):
             summary = sync_once(api, database, page_size=3, **options)
             assert (summary.jobs_changed, summary.missing_jobs) == (0, 0)
             assert (summary.rejected_records, summary.unknown_job_ids) == (0, [])
-        for _ in range(8):
-            sync_once(api, database, page_size=3, audit_pages=2)
         assert tables(database) == after
         assert verified(api, database) == ([], [])
 
 
-def test_a_full_sync_does_not_read_them(database: Path) -> None:
+def test_a_full_sync_does_not_read_them(pruned: Path) -> None:
     """A full sync reads the list down to the date, and asks for the open job by its id."""
     with api_of(account()) as api:
-        sync_once(api, database, page_size=2)
-        prune(database)
-        summary = sync_once(api, database, page_size=2, full=True)
+        summary = sync_once(api, pruned, page_size=2, full=True)
 
     # ten jobs since the date, and one page more to see that it is reached
     assert (summary.pages, summary.jobs_retrieved) == (6, 1)
 
 
-def test_audit_pages_reach_every_job_left(database: Path) -> None:
+def test_audit_pages_reach_every_job_left(pruned: Path) -> None:
     """Within a few syncs the audit reads each remaining job, so that a change is found."""
     jobs = account()
+    for n in range(10, 20):
+        jobs[n]["parameters"] = {"note": "changed"}
     with api_of(jobs) as api:
-        sync_once(api, database, page_size=2)
-        prune(database)
-        for n in range(10, 20):
-            jobs[n]["parameters"] = {"note": "changed"}
         changed = sum(
-            sync_once(api, database, page_size=2, audit_pages=1).jobs_changed for _ in range(8)
+            sync_once(api, pruned, page_size=2, audit_pages=2).jobs_changed for _ in range(3)
         )
 
     assert changed == 10
 
 
-def test_an_open_job_is_kept_and_updated(database: Path) -> None:
+def test_an_open_job_is_kept_and_updated(pruned: Path) -> None:
     """A job that was open stays, also once it has finished; the next prune removes it."""
-    jobs = account()
+    database, jobs = pruned, account()
     with api_of(jobs) as api:
-        sync_once(api, database)
-        prune(database)
         jobs[3] |= {"status": "completed", "pending_operations": []}
         jobs[3] |= {"successful_operations": numbers(3)}
         assert sync_once(api, database).jobs_changed == 1
@@ -157,22 +174,21 @@ def test_an_open_job_is_kept_and_updated(database: Path) -> None:
         assert verified(api, database) == ([], [])
 
 
-def test_new_jobs_are_loaded_as_before(database: Path) -> None:
+def test_new_jobs_are_loaded_as_before(pruned: Path) -> None:
     """Later jobs are loaded, and `verify` distinguishes new jobs from missing ones."""
     jobs = account()
     with api_of(jobs) as api:
-        sync_once(api, database)
-        prune(database)
         jobs += [job(n) for n in range(20, 26)]
-        assert verified(api, database) == ([], ["job-00025"])
-        assert sync_once(api, database).jobs_changed == 6
+        assert verified(api, pruned) == ([], ["job-00025"])
+        assert sync_once(api, pruned).jobs_changed == 6
         del jobs[15]
-        (lost,), _ = verified(api, database)
+        (lost,), _ = verified(api, pruned)
         assert lost.subject in ("all jobs", "job-00015")
 
 
-def test_an_emptied_file_still_belongs_to_its_account(database: Path) -> None:
+def test_an_emptied_file_still_belongs_to_its_account(tmp_path: Path) -> None:
     """Once every job is pruned, another account's key is refused, and the own key is not."""
+    database = tmp_path / "jobs.duckdb"
     others = Jobs(job(n, id=f"other-{n}") for n in range(3))
     later = datetime(2026, 2, 1, tzinfo=UTC)
     with api_of(account()[5:]) as api:
@@ -185,35 +201,26 @@ def test_an_emptied_file_still_belongs_to_its_account(database: Path) -> None:
             sync_once(other, database)
 
 
-def test_dates_only_grow(database: Path) -> None:
+def test_dates_only_grow(pruned: Path) -> None:
     """Pruning to an earlier date later brings nothing back."""
+    assert prune(pruned, EPOCH)["jobs"] == 0
     with api_of(account()) as api:
-        sync_once(api, database)
-        prune(database)
-        assert prune(database, EPOCH)["jobs"] == 0
-        sync_once(api, database, full=True)
+        sync_once(api, pruned, full=True)
 
-    assert held(database) == KEPT
+    assert held(pruned) == KEPT
 
 
-def test_the_command(database: Path) -> None:
+def test_the_command(synced: Path, tmp_path: Path) -> None:
     """The command prints what it removed; a date in the future is 2, a missing file 78."""
-    options = ("--quiet", "--database", database.name)
-    missing = run(database.parent, "prune", "--before", "2026-01-01", *options)
-    assert (missing.returncode, list(database.parent.iterdir())) == (78, [])
-    assert "does not exist yet: run sync first" in complaint(missing)
-    with api_of(account()) as api:
-        sync_once(api, database)
-        done = run(
-            database.parent,
-            "prune",
-            "--before",
-            "2026-01-01T10:00:00Z",
-            *options,
-            environ=access(api),
-        )
-    future = run(database.parent, "prune", "--before", "2999-01-01", *options)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    options = ("--quiet", "--database", synced.name)
+    missing = run(empty, "prune", "--before", "2026-01-01", *options)
+    done = run(tmp_path, "prune", "--before", "2026-01-01T10:00:00Z", *options)
+    future = run(tmp_path, "prune", "--before", "2999-01-01", *options)
 
+    assert (missing.returncode, list(empty.iterdir())) == (78, [])
+    assert "does not exist yet: run sync first" in complaint(missing)
     assert (done.returncode, done.stderr, future.returncode) == (0, "", 2)
     assert done.stdout.splitlines()[0] == (
         "Removed 8 finished jobs created before 2026-01-01 10:00 UTC from jobs.duckdb"
