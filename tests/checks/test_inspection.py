@@ -10,6 +10,7 @@ import pytest
 
 from support.syncs import Jobs, Json, Published, access, api_of, job, numbers, run, sync_once
 from telnyx_jobs.demo_api import FakeApi
+from telnyx_jobs.run.summary import Summary
 
 NAME = "telnyx_jobs.duckdb"
 
@@ -33,14 +34,21 @@ def difference(subject: str, field: str, in_file: str, at_api: str) -> Json:
     return {"subject": subject, "field": field, "in_file": in_file, "at_api": at_api}
 
 
-def test_status_tells_a_person_how_fresh_the_file_is(tmp_path: Path) -> None:
-    """After a sync `status` is exit 0 and names file, age, open jobs and the last run."""
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """A folder with the published file of the account, and what its sync reported."""
+    folder = tmp_path_factory.mktemp("synced")
     with api_of(account()) as api:
-        summary = sync_once(api, tmp_path / NAME)
-    done = run(tmp_path, "status")
+        return folder, sync_once(api, folder / NAME)
+
+
+def test_status_tells_a_person_how_fresh_the_file_is(synced: tuple[Path, Summary]) -> None:
+    """After a sync `status` is exit 0 and names file, age, open jobs and the last run."""
+    folder, summary = synced
+    done = run(folder, "status")
 
     file, published, open_jobs, history, last_run = done.stdout.splitlines()
-    assert (done.returncode, file) == (0, str(tmp_path / NAME))
+    assert (done.returncode, file) == (0, str(folder / NAME))
     assert summary.finished_at is not None
     assert f"published  {summary.finished_at:%Y-%m-%d %H:%M:%S} UTC" in published
     assert open_jobs == "  open jobs  1, 0 of them overdue"
@@ -50,15 +58,14 @@ def test_status_tells_a_person_how_fresh_the_file_is(tmp_path: Path) -> None:
     assert last_run == f"  last run   {summary.run_id}, exit 0"
 
 
-def test_status_as_json_has_the_same(tmp_path: Path) -> None:
+def test_status_as_json_has_the_same(synced: tuple[Path, Summary]) -> None:
     """`status --json` is one object, with the line of the last run in it."""
-    with api_of(account()) as api:
-        summary = sync_once(api, tmp_path / NAME)
-    printed = json.loads(run(tmp_path, "status", "--json").stdout)
+    folder, summary = synced
+    printed = json.loads(run(folder, "status", "--json").stdout)
 
     assert printed.pop("age_seconds") >= 0
     assert printed == {
-        "database": str(tmp_path / NAME),
+        "database": str(folder / NAME),
         "published_at": summary.as_json()["finished_at"],
         "open_jobs": 1,
         "overdue_jobs": 0,

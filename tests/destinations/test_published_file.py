@@ -14,6 +14,7 @@ import pytest
 from support.syncs import (
     Jobs,
     Json,
+    Published,
     api_of,
     job,
     rows,
@@ -30,11 +31,11 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "jobs.duckdb"
 
 
-def test_a_failed_sync_leaves_the_file_and_no_leftovers(database: Path) -> None:
+def test_a_failed_sync_leaves_the_file_and_no_leftovers(database: Path, publish: Published) -> None:
     """A sync that fails changes no byte of the published file and leaves no build behind."""
     jobs = Jobs([job(1)])
     with api_of(jobs) as api:
-        sync_once(api, database)
+        publish(api, jobs, database)
         before = database.read_bytes()
         jobs.append(job(2))
         api.key = "another"
@@ -55,10 +56,10 @@ class _Refused:
         self.url = url
 
 
-def test_every_run_leaves_a_line(database: Path) -> None:
+def test_every_run_leaves_a_line(database: Path, publish: Published) -> None:
     """`runs.jsonl` has one line per run, with the exit code, failed ones too."""
     with api_of([job(1)]) as api:
-        sync_once(api, database)
+        publish(api, [job(1)], database)
         with pytest.raises(KeyRefused):
             sync_once(_Refused(api.url), database)
 
@@ -85,11 +86,11 @@ def test_a_run_that_could_not_publish_says_so(
 
 @pytest.mark.parametrize("failing", [1, 2], ids=["the copy", "the build"])
 def test_what_the_disk_does_not_take_is_not_published(
-    failing: int, database: Path, monkeypatch: pytest.MonkeyPatch
+    failing: int, database: Path, publish: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A block that cannot be written, of the copy or of what was changed in it, ends the run."""
     with api_of([job(1)]) as api:
-        sync_once(api, database)
+        publish(api, [job(1)], database)
     before = database.read_bytes()
     # one thread writes the copy while another builds: their order identifies them
     calls = count(1)
@@ -119,10 +120,12 @@ def test_published_runs_are_in_the_file(database: Path) -> None:
     ]
 
 
-def test_modes_keep_the_state_private_and_the_file_read_only(database: Path) -> None:
+def test_modes_keep_the_state_private_and_the_file_read_only(
+    database: Path, publish: Published
+) -> None:
     """The published file is 0444, the state folder 0700 and what is in it 0600."""
     with api_of([job(1)]) as api:
-        sync_once(api, database)
+        publish(api, [job(1)], database)
 
     state = database.parent / ".jobs.duckdb.state"
     assert _mode(database) == 0o444
@@ -167,10 +170,10 @@ def test_two_databases_are_two_pipelines(tmp_path: Path) -> None:
     ]
 
 
-def test_the_demo_and_an_account_do_not_mix(database: Path) -> None:
+def test_the_demo_and_an_account_do_not_mix(database: Path, publish: Published) -> None:
     """A file filled from an account refuses the demo's jobs."""
     with api_of([job(1)]) as api:
-        sync_once(api, database)
+        publish(api, [job(1)], database)
         with pytest.raises(BadConfiguration, match="demo"):
             sync_once(api, database, is_demo=True)
 

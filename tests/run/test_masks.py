@@ -1,6 +1,7 @@
 """With a mask: phone numbers are in no file and no output, and their masks join."""
 
 import json
+import shutil
 import stat
 import threading
 from pathlib import Path
@@ -92,12 +93,26 @@ def test_a_masked_run_writes_no_number(tmp_path: Path) -> None:
     assert json.loads(parameters)["phone_numbers"][2:] == ["id-3", "2637816387126861836"]
 
 
-def test_masks_keep_the_country_and_join(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def masked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the masked file of those jobs; to be copied."""
+    folder = tmp_path_factory.mktemp("masked")
+    with api_of(masked_jobs()) as api:
+        masked_sync(api, folder / "jobs.duckdb")
+    return folder
+
+
+@pytest.fixture
+def database(masked_once: Path, tmp_path: Path) -> Path:
+    """The masked file of those jobs, with the key of its masks."""
+    shutil.copytree(masked_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "jobs.duckdb"
+
+
+def test_masks_keep_the_country_and_join(database: Path) -> None:
     """A number has one mask in all tables and runs, which begins with its calling code."""
-    database = tmp_path / "jobs.duckdb"
     jobs = masked_jobs()
     with api_of(jobs) as api:
-        masked_sync(api, database)
         jobs.append(job(4, phone_numbers=[*numbers(3), {"phone_number": "+442071838750"}]))
         masked_sync(api, database)
 
@@ -119,11 +134,9 @@ def test_masks_keep_the_country_and_join(tmp_path: Path) -> None:
     ) == [(2,)]
 
 
-def test_a_masked_account_is_not_changed_by_a_second_sync(tmp_path: Path) -> None:
+def test_a_masked_account_is_not_changed_by_a_second_sync(database: Path) -> None:
     """Masks of the same numbers are the same, so nothing counts as changed."""
-    database = tmp_path / "jobs.duckdb"
     with api_of(masked_jobs()) as api:
-        masked_sync(api, database)
         before = rows(database, "select * from telnyx_raw.jobs order by id")
         masked_sync(api, database, full=True)
 
@@ -131,17 +144,16 @@ def test_a_masked_account_is_not_changed_by_a_second_sync(tmp_path: Path) -> Non
     assert rows(database, "select count(*) from telnyx_raw.job_observations") == [(2,)]
 
 
-def test_masks_of_two_databases_do_not_join(tmp_path: Path) -> None:
+def test_masks_of_two_databases_do_not_join(database: Path) -> None:
     """Each database has its own key, in a file that only its owner reads."""
-    found = []
+    other = database.parent / "other"
     with api_of(masked_jobs()) as api:
-        for name in ("one", "other"):
-            masked_sync(api, tmp_path / name)
-            found += rows(
-                tmp_path / name, "select distinct phone_number from telnyx_raw.job_operations"
-            )
-            key = tmp_path / f".{name}.state" / "mask.key"
-            assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        masked_sync(api, other)
+    found = []
+    for path in (database, other):
+        found += rows(path, "select distinct phone_number from telnyx_raw.job_operations")
+        key = path.parent / f".{path.name}.state" / "mask.key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
     assert len(found) == len(set(found)) == 6
 
@@ -156,15 +168,16 @@ def test_masks_of_two_databases_do_not_join(tmp_path: Path) -> None:
     ids=["switched off", "switched on", "another key"],
 )
 def test_plain_and_masked_numbers_never_mix(
-    first: bool, then: bool, message: str, tmp_path: Path
+    first: bool, then: bool, message: str, database: Path
 ) -> None:
     """A file filled one way refuses the other, and another key, with 78; it stays as it was."""
-    database = tmp_path / "jobs.duckdb"
     with api_of(masked_jobs()) as api:
-        masked_sync(api, database, mask=first)
+        if not first:
+            database = database.parent / "plain.duckdb"
+            masked_sync(api, database, mask=False)
         before = database.read_bytes()
         if first and then:
-            (tmp_path / ".jobs.duckdb.state" / "mask.key").unlink()
+            (database.parent / ".jobs.duckdb.state" / "mask.key").unlink()
         with pytest.raises(BadConfiguration, match=message):
             masked_sync(api, database, mask=then)
 
@@ -195,11 +208,9 @@ def test_pages_spooled_in_plain_do_not_reach_a_masked_file(tmp_path: Path) -> No
     assert rows(database, "select count(*) from telnyx_raw.jobs") == [(2,)]
 
 
-def test_verify_agrees_with_a_masked_file(tmp_path: Path) -> None:
+def test_verify_agrees_with_a_masked_file(database: Path) -> None:
     """`verify` compares masks with masks: a masked file that is right has no difference."""
-    database = tmp_path / "jobs.duckdb"
-    with api_of(masked_jobs()[:2]) as api:
-        masked_sync(api, database)
-        done = run(tmp_path, "verify", "--database", str(database), environ=access(api))
+    with api_of(masked_jobs()) as api:
+        done = run(database.parent, "verify", "--database", str(database), environ=access(api))
 
     assert (done.returncode, done.stdout) == (0, f"{database} agrees with the API\n")

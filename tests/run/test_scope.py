@@ -1,6 +1,7 @@
 """What a sync requests: pages, open jobs, and the limits of its options."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from support.syncs import (
     sync_once,
 )
 from telnyx_jobs.api.rate_limit import RequestBudgetSpent
+from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.source.changes import Changes
 from telnyx_jobs.source.page_cache import Found
 
@@ -146,12 +148,23 @@ def test_job_types_narrow_the_list(database: Path) -> None:
     ]
 
 
-def test_since_bounds_the_first_sync_and_the_later_ones(database: Path) -> None:
+@pytest.fixture(scope="module")
+def since_30(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """A folder with the file of a first sync since the thirtieth of forty jobs; to be copied."""
+    folder = tmp_path_factory.mktemp("since")
+    with api_of(Jobs([job(number) for number in range(40)])) as api:
+        return folder, sync_once(
+            api, folder / "jobs.duckdb", page_size=4, since=EPOCH + timedelta(hours=30)
+        )
+
+
+def test_since_bounds_the_first_sync_and_the_later_ones(
+    since_30: tuple[Path, Summary], database: Path
+) -> None:
     """No job created before `since` is loaded, and later syncs do not go back further either."""
-    jobs = Jobs([job(number) for number in range(40)])
-    with api_of(jobs) as api:
-        first = sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=30))
-        jobs.append(job(40))
+    folder, first = since_30
+    shutil.copytree(folder, database.parent, dirs_exist_ok=True)
+    with api_of(Jobs([job(number) for number in range(41)])) as api:
         sync_once(api, database, page_size=4)
 
     assert rows(database, "select min(id), max(id), count(*) from telnyx_raw.jobs") == [
@@ -160,11 +173,10 @@ def test_since_bounds_the_first_sync_and_the_later_ones(database: Path) -> None:
     assert first.pages <= 4
 
 
-def test_an_earlier_since_goes_back_further(database: Path) -> None:
+def test_an_earlier_since_goes_back_further(since_30: tuple[Path, Summary], database: Path) -> None:
     """A later sync with an earlier `since` reads the stretch in between."""
-    jobs = Jobs([job(number) for number in range(40)])
-    with api_of(jobs) as api:
-        sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=30))
+    shutil.copytree(since_30[0], database.parent, dirs_exist_ok=True)
+    with api_of(Jobs([job(number) for number in range(40)])) as api:
         sync_once(api, database, page_size=4, since=EPOCH + timedelta(hours=10))
 
     assert rows(database, "select min(id), count(*) from telnyx_raw.jobs") == [("job-00010", 30)]
@@ -172,7 +184,7 @@ def test_an_earlier_since_goes_back_further(database: Path) -> None:
 
 def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(database: Path) -> None:
     """Runs with a limit on requests fill the file together, and read few pages twice."""
-    jobs = Jobs([job(number) for number in range(100)])
+    jobs = Jobs([job(number) for number in range(55)])
     spent = 0
     with api_of(jobs) as api:
         for _ in range(20):
@@ -184,9 +196,9 @@ def test_a_spent_budget_publishes_what_was_read_and_the_next_run_goes_on(databas
                 break
         requests = len(api.requests)
 
-    assert rows(database, "select count(*) from telnyx_raw.jobs") == [(100,)]
-    assert spent >= 3
-    assert requests <= 20 + 2 * (spent + 1)
+    assert rows(database, "select count(*) from telnyx_raw.jobs") == [(55,)]
+    assert spent >= 2
+    assert requests <= 11 + 2 * (spent + 1)
 
 
 @pytest.mark.parametrize(

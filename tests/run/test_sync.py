@@ -19,6 +19,7 @@ from support.syncs import (
     tables,
     text,
 )
+from telnyx_jobs.run.summary import Summary
 from telnyx_jobs.schema import LOADED
 from telnyx_jobs.views.files import view_texts
 
@@ -47,7 +48,7 @@ def test_an_empty_account_has_every_table_and_view(database: Path) -> None:
 
 
 def test_a_second_sync_changes_no_table(database: Path) -> None:
-    """If nothing changed at the API no row is written, whatever the rows are."""
+    """If nothing changed at the API no row is written, no observation either."""
     jobs = [
         job(1, failed_operations=[failure(1, error("10015", "/a"))], created_by="x"),
         job(2, status="in_progress", pending_operations=numbers(1, 2)),
@@ -103,15 +104,13 @@ def test_a_changed_job_replaces_its_rows(database: Path) -> None:
 
 
 def test_each_change_is_observed_once(database: Path) -> None:
-    """A job has one observation for each version that a sync saw, and none for seeing no change."""
+    """A job has one observation for each version that a sync saw."""
     jobs = Jobs([job(1, status="pending", pending_operations=numbers(1))])
     with api_of(jobs) as api:
-        sync_once(api, database)
         sync_once(api, database)
         jobs[0] |= {"status": "in_progress"}
         sync_once(api, database)
         jobs[0] |= {"status": "failed", "pending_operations": []}
-        sync_once(api, database)
         sync_once(api, database)
 
     assert rows(
@@ -126,21 +125,62 @@ def test_each_change_is_observed_once(database: Path) -> None:
     ) == [(1,)]
 
 
-def test_one_bad_record_is_kept_aside_and_the_others_load(database: Path) -> None:
-    """A record that cannot be read is kept with its reason; the rest of its page loads."""
-    jobs = Jobs([job(number) for number in range(249)])
-    bad = job(300, phone_numbers="all of them")
-    jobs.append(bad)
+BAD = job(300, phone_numbers="all of them")
+MOMENT = EPOCH + timedelta(milliseconds=123)
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """One sync of 249 jobs and a bad record, in pages of 50; a job is listed twice."""
+    database = tmp_path_factory.mktemp("synced") / "jobs.duckdb"
+    early = job(400, status="in_progress", pending_operations=numbers(1, 2))
+    late = job(400, status="completed", successful_operations=numbers(1, 2))
+    unknown = job(301, region="eu", successful_operations=[{"id": "1", "took": 3}])
+    jobs = [early, BAD, unknown, job(302, etc=text(MOMENT)), *(job(n) for n in range(246)), late]
     with api_of(jobs) as api:
-        summary = sync_once(api, database)
+        return database, sync_once(api, database, page_size=50)
+
+
+def test_one_bad_record_is_kept_aside_and_the_others_load(synced: tuple[Path, Summary]) -> None:
+    """A record that cannot be read is kept with its reason; the rest of its page loads."""
+    database, summary = synced
 
     assert rows(database, "select count(*) from telnyx_raw.jobs") == [(249,)]
     ((job_id, reason, record),) = rows(
         database, "select job_id, reason, record from telnyx_raw.rejected_records"
     )
-    assert (job_id, json.loads(record)) == ("job-00300", bad)
+    assert (job_id, json.loads(record)) == ("job-00300", BAD)
     assert "phone_numbers" in reason
     assert summary.rejected_records == 1
+
+
+def test_a_job_seen_twice_in_a_sync_is_loaded_as_last_seen(synced: tuple[Path, Summary]) -> None:
+    """If a job repeats with another content, the last one read wins, with all its rows."""
+    database, _ = synced
+
+    assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00400'") == [
+        ("completed",)
+    ]
+    assert rows(
+        database,
+        "select outcome, position from telnyx_raw.job_operations where job_id = 'job-00400'",
+    ) == [("successful", 0), ("successful", 1)]
+
+
+def test_unknown_fields_are_kept_and_named(synced: tuple[Path, Summary]) -> None:
+    """A field that has no column is in `extra`, at its place, and in the summary."""
+    database, summary = synced
+
+    ((extra,),) = rows(database, "select extra from telnyx_raw.jobs where id = 'job-00301'")
+    assert json.loads(extra) == {"region": "eu", "successful_operations": {"0": {"took": 3}}}
+    assert summary.unknown_fields == ["region", "successful_operations[].took"]
+
+
+def test_times_are_kept_to_the_millisecond(synced: tuple[Path, Summary]) -> None:
+    """A time from Telnyx is the time in the table, in UTC."""
+    database, _ = synced
+
+    assert rows(database, "select etc from telnyx_raw.jobs where id = 'job-00302'") == [(MOMENT,)]
 
 
 def test_a_record_mended_later_leaves_the_rejected(database: Path) -> None:
@@ -156,33 +196,6 @@ def test_a_record_mended_later_leaves_the_rejected(database: Path) -> None:
     assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00000'") == [
         ("completed",)
     ]
-
-
-def test_a_job_seen_twice_in_a_sync_is_loaded_as_last_seen(database: Path) -> None:
-    """If a job repeats with another content, the last one read wins, with all its rows."""
-    early = job(1, status="in_progress", pending_operations=numbers(1, 2))
-    late = job(1, status="completed", successful_operations=numbers(1, 2))
-    with api_of([early, job(0), late]) as api:
-        sync_once(api, database, page_size=2)
-
-    assert rows(database, "select id, status from telnyx_raw.jobs order by id") == [
-        ("job-00000", "completed"),
-        ("job-00001", "completed"),
-    ]
-    assert rows(database, "select outcome, position from telnyx_raw.job_operations") == [
-        ("successful", 0),
-        ("successful", 1),
-    ]
-
-
-def test_unknown_fields_are_kept_and_named(database: Path) -> None:
-    """A field that has no column is in `extra`, at its place, and in the summary."""
-    with api_of([job(1, region="eu", successful_operations=[{"id": "1", "took": 3}])]) as api:
-        summary = sync_once(api, database)
-
-    ((extra,),) = rows(database, "select extra from telnyx_raw.jobs")
-    assert json.loads(extra) == {"region": "eu", "successful_operations": {"0": {"took": 3}}}
-    assert summary.unknown_fields == ["region", "successful_operations[].took"]
 
 
 def test_new_failures_are_named_once(database: Path) -> None:
@@ -210,12 +223,3 @@ def test_a_failure_without_errors_is_a_new_one(database: Path) -> None:
 
     assert second.new_failures == [{"error_code": None, "error_pointer_pattern": None}]
     assert third.new_failures == []
-
-
-def test_times_are_kept_to_the_millisecond(database: Path) -> None:
-    """A time from Telnyx is the time in the table, in UTC."""
-    moment = EPOCH + timedelta(milliseconds=123)
-    with api_of([job(1, etc=text(moment))]) as api:
-        sync_once(api, database)
-
-    assert rows(database, "select etc from telnyx_raw.jobs") == [(moment,)]
