@@ -17,6 +17,7 @@ from filelock import FileLock
 from support.answer_faults import html, refusal, with_headers
 from support.faulty_api import Exchange, Fault, FaultyApi, good
 from support.syncs import (
+    Published,
     access,
     api_of,
     bound_by_permissions,
@@ -24,7 +25,6 @@ from support.syncs import (
     environment,
     job,
     run,
-    sync_once,
 )
 from telnyx_jobs.version import __version__
 
@@ -66,10 +66,10 @@ def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     }
 
 
-def test_all_is_well(tmp_path: Path) -> None:
+def test_all_is_well(tmp_path: Path, publish: Published) -> None:
     """If a sync can run, `check` ends with 0 and prints a line for each thing it looked at."""
     with api_of([job(1), job(2)]) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, [job(1), job(2)], tmp_path / NAME)
         done = run(tmp_path, "check", environ=access(api))
 
     lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
@@ -85,10 +85,10 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert f"duckdb {duckdb.__version__}" in message[8]
 
 
-def test_another_accounts_key_is_78(tmp_path: Path) -> None:
+def test_another_accounts_key_is_78(tmp_path: Path, publish: Published) -> None:
     """A key whose jobs are not those of the file fails `check`; any other look is taken."""
     with api_of([job(1)]) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, [job(1)], tmp_path / NAME)
     with api_of([job(2)]) as api:
         found = checked(tmp_path, api)
 
@@ -96,10 +96,10 @@ def test_another_accounts_key_is_78(tmp_path: Path) -> None:
     assert found["account"][1].startswith("the key is of another account than the loaded jobs")
 
 
-def test_a_newer_version_is_78(tmp_path: Path) -> None:
+def test_a_newer_version_is_78(tmp_path: Path, publish: Published) -> None:
     """A file that a newer version published fails `check`, which says what to install."""
     with api_of([job(1)]) as api:
-        sync_once(api, tmp_path / NAME)
+        publish(api, [job(1)], tmp_path / NAME)
         (tmp_path / NAME).chmod(0o600)
         with duckdb.connect(str(tmp_path / NAME)) as connection:
             connection.execute("update telnyx_raw.sync_runs set version = '99.1.0'")
@@ -110,11 +110,11 @@ def test_a_newer_version_is_78(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_synced", [True, False], ids=["after a sync", "before any"])
-def test_nothing_is_written(is_synced: bool, tmp_path: Path) -> None:
+def test_nothing_is_written(is_synced: bool, tmp_path: Path, publish: Published) -> None:
     """`check` leaves every file, mode and time below the folder, the home too, as it was."""
     with api_of([job(1)]) as api:
         if is_synced:
-            sync_once(api, tmp_path / NAME)
+            publish(api, [job(1)], tmp_path / NAME)
         before = contents(tmp_path)
         done = run(tmp_path, "check", environ=access(api))
         # a key in dlt's secret places makes dlt look for them

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from support.answer_faults import refusal
+from support.faulty_api import FaultyApi
 from support.syncs import (
     Jobs,
     Json,
+    Published,
     access,
     api_of,
     command,
@@ -153,13 +156,13 @@ def test_a_broken_configuration_file_is_78(tmp_path: Path) -> None:
 
 
 def test_flag_then_environment_then_file_then_default(tmp_path: Path) -> None:
-    """Each place of a setting wins over the next one."""
+    """Each place of a setting wins over the next one; a run that the API refuses shows it."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(
         '[telnyx_jobs]\ndatabase = "file.duckdb"\npage_size = 3\nquiet = true\n'
     )
-    with api_of([job(1)]) as api:
-        environ = access(api)
+    with FaultyApi([], otherwise=refusal(401)) as api:
+        environ = {"TELNYX_BASE_URL": api.url, "TELNYX_API_KEY": "KEY"}
         run(tmp_path, "sync", environ=environ)
         run(tmp_path, "sync", environ=environ | {"TELNYX_JOBS_DATABASE": "env.duckdb"})
         run(
@@ -167,13 +170,13 @@ def test_flag_then_environment_then_file_then_default(tmp_path: Path) -> None:
             *("sync", "--database", "flag.duckdb", "--page-size", "7"),
             environ=environ | {"TELNYX_JOBS_DATABASE": "env.duckdb"},
         )
-        sizes = [target.split("=")[-1] for _, target in api.requests]
+        sizes = [request.query["page[size]"] for request in api.requests]
 
     assert sizes == ["3", "3", "7"]
-    assert {path.name for path in tmp_path.glob("*.duckdb")} == {
-        "file.duckdb",
-        "env.duckdb",
-        "flag.duckdb",
+    assert {path.name for path in tmp_path.glob(".*.state")} == {
+        ".file.duckdb.state",
+        ".env.duckdb.state",
+        ".flag.duckdb.state",
     }
 
 
@@ -191,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_74(tmp_path: Path) -> None:
     ("sent", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
 )
 def test_a_signal_ends_the_run_and_leaves_the_file(
-    sent: signal.Signals, code: int, tmp_path: Path
+    sent: signal.Signals, code: int, tmp_path: Path, publish: Published
 ) -> None:
     """A stopped run ends within five seconds and changes nothing."""
     asked, go_on = threading.Event(), threading.Event()
@@ -205,7 +208,7 @@ def test_a_signal_ends_the_run_and_leaves_the_file(
 
     database = tmp_path / "telnyx_jobs.duckdb"
     with serve(slow_once_published) as api:
-        run(tmp_path, "sync", environ=access(api))
+        publish(api, jobs, database)
         before = database.read_bytes()
         process = subprocess.Popen(
             command("sync"),

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,13 +16,14 @@ from support.answer_faults import refusal
 from support.faulty_api import Exchange, FaultyApi
 from support.listener import Listener
 from support.postgres import Server
+from support.prepared_process import PreparedProcess
 from support.rates import rising
 from support.syncs import (
     Jobs,
     Json,
+    Published,
     access,
     api_of,
-    command,
     complaint,
     environment,
     error,
@@ -35,7 +35,8 @@ from support.warehouse_syncs import CREDENTIALS, sync_to
 from telnyx_jobs.cli.notify import ATTEMPTS
 from telnyx_jobs.cli.process import STOP_SECONDS
 
-NOBODY = "http://127.0.0.1:9/secret"
+NAME = "telnyx_jobs.duckdb"
+NOBODY = "http://127.0.0.1:9/s3cret"
 """An address that refuses every connection."""
 
 
@@ -181,11 +182,13 @@ def test_a_warehouse_is_asked_whether_it_was_synced_before(
     )
 
 
-def test_a_long_list_is_cut_in_the_text_alone(listener: Listener, tmp_path: Path) -> None:
+def test_a_long_list_is_cut_in_the_text_alone(
+    listener: Listener, tmp_path: Path, publish: Published
+) -> None:
     """Of many new kinds of failure the text names five; the fields hold all."""
     jobs = jobs_that_failed()
     with api_of(jobs) as api:
-        run(tmp_path, "sync", environ=access(api))
+        publish(api, jobs, tmp_path / NAME)
         jobs += jobs_that_failed(*(f"1000{digit}" for digit in range(1, 8)))
         run(tmp_path, "sync", environ=access(api) | addresses(listener))
 
@@ -277,7 +280,7 @@ def test_only_a_sync_tells(arguments: list[str], listener: Listener, tmp_path: P
 
 
 @contextmanager
-def _at_work(folder: Path, listener: Listener) -> Iterator[subprocess.Popen[str]]:
+def _at_work(folder: Path, listener: Listener) -> Iterator[PreparedProcess]:
     """A sync whose API does not answer, from when it has asked."""
     asked = threading.Event()
 
@@ -285,21 +288,15 @@ def _at_work(folder: Path, listener: Listener) -> Iterator[subprocess.Popen[str]
         asked.set()
         exchange.pause(60)
 
-    with (
-        FaultyApi([], otherwise=stuck) as api,
-        subprocess.Popen(
-            command("sync"),
-            cwd=folder,
-            env=environment(folder) | access(api) | addresses(listener),
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
+    with FaultyApi([], otherwise=stuck) as api:
+        environ = environment(folder) | access(api) | addresses(listener)
+        process = PreparedProcess(folder, environ, "sync")
         try:
             assert asked.wait(60)
             yield process
         finally:
             process.kill()
+            process.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -338,13 +335,17 @@ def test_a_stopped_run_ends_in_time_whoever_listens(tmp_path: Path) -> None:
     ("status", "attempts"), [(500, ATTEMPTS), (429, ATTEMPTS), (404, 1), (302, 1)]
 )
 def test_who_does_not_listen_changes_nothing(status: int, attempts: int, tmp_path: Path) -> None:
-    """A refusal is retried if that may help, no redirect is followed, and the run succeeds."""
-    with Listener([status] * 10) as listener, api_of(jobs_that_failed("10015")) as api:
-        done = run(tmp_path, "sync", "--webhook", f"{listener.url}/secret", environ=access(api))
+    """A refusal is retried if that may help, no redirect is followed, and the run ends as it did.
 
-    assert (done.returncode, listener.targets) == (0, ["/secret"] * attempts)
-    warning = json.loads(done.stderr.splitlines()[-1])
-    assert (warning["level"], "secret" in done.stderr) == ("warning", False)
+    Without a key it ends at once.
+    """
+    with Listener([status] * 10) as listener:
+        done = run(tmp_path, "sync", "--webhook", f"{listener.url}/s3cret")
+
+    assert (done.returncode, listener.targets) == (77, ["/s3cret"] * attempts)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    (warning,) = (line for line in lines if line["event"] != "failed")
+    assert (warning["level"], "s3cret" in done.stderr) == ("warning", False)
     assert warning["message"] == (
         f"the webhook did not accept the message (HTTP {status}), the run is not affected: "
         "check --webhook"
@@ -377,7 +378,9 @@ def test_nobody_at_the_address_is_one_warning_each(tmp_path: Path) -> None:
     ]
 
 
-def test_no_text_of_the_api_takes_effect(listener: Listener, tmp_path: Path) -> None:
+def test_no_text_of_the_api_takes_effect(
+    listener: Listener, tmp_path: Path, publish: Published
+) -> None:
     """Mentions, links and markup from the API stand in code, taken apart; the fields are exact."""
     hostile = "` <!here> @channel *b* _i_ [x](http://evil.test) ![](www.evil.test)\n> :bomb:"
     with FaultyApi([], otherwise=refusal(422, title=hostile)) as api:
@@ -385,7 +388,7 @@ def test_no_text_of_the_api_takes_effect(listener: Listener, tmp_path: Path) -> 
     jobs = jobs_that_failed("10015")
     earlier, recent = rising(hostile, f"/{hostile}")
     with api_of(jobs) as api:
-        run(tmp_path, "sync", environ=access(api))
+        publish(api, jobs, tmp_path / NAME)
         jobs += [earlier]
         run(tmp_path, "sync", environ=access(api) | addresses(listener))
         jobs += [recent]

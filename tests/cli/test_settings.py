@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.syncs import Json, complaint, run
+from support.syncs import Json, access, api_of, complaint, run
 
 
 def configure(folder: Path, content: str) -> None:
@@ -108,9 +108,10 @@ def test_the_file_mode_is_that_of_the_published_file(tmp_path: Path) -> None:
     """`--file-mode 0400` publishes a file that only its owner reads, also in the next sync."""
     database = tmp_path / "telnyx_jobs.duckdb"
     modes = []
-    for mode in ("0400", "0440"):
-        done = run(tmp_path, "sync", "--demo", "--file-mode", mode)
-        assert done.returncode == 0, done.stderr
-        modes.append(database.stat().st_mode & 0o777)
+    with api_of([]) as api:
+        for mode in ("0400", "0440"):
+            done = run(tmp_path, "sync", "--file-mode", mode, environ=access(api))
+            assert done.returncode == 0, done.stderr
+            modes.append(database.stat().st_mode & 0o777)
 
     assert modes == [0o400, 0o440]

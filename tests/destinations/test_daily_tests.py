@@ -1,5 +1,6 @@
 """When a sync tests the whole file, and when only what it has changed."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -7,6 +8,7 @@ import pytest
 
 from support.syncs import Jobs, api_of, job, numbers, rows, sync_once
 from telnyx_jobs.errors import Bug
+from telnyx_jobs.run.summary import Summary
 
 DAMAGE = "update telnyx_raw.job_operations set position = 7 where job_id = 'job-00001'"
 """A row with a wrong position, in a job that no sync changes; totals do not show it."""
@@ -19,6 +21,25 @@ def change_file(database: Path, *statements: str) -> None:
             connection.execute(sql)
 
 
+def account() -> Jobs:
+    return Jobs(
+        job(number, phone_numbers=numbers(number), successful_operations=numbers(number))
+        for number in (1, 2)
+    )
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """A folder with a damaged file, to be copied, and what a sync reported that did not see it."""
+    folder = tmp_path_factory.mktemp("damaged")
+    jobs = account()
+    with api_of(jobs) as api:
+        sync_once(api, folder / "jobs.duckdb")
+        change_file(folder / "jobs.duckdb", DAMAGE)
+        jobs[1]["status"] = "failed"
+        return folder, sync_once(api, folder / "jobs.duckdb")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -28,22 +49,17 @@ def change_file(database: Path, *statements: str) -> None:
     ],
     ids=["first of a day", "another version", "totals"],
 )
-def test_damage_elsewhere_is_found(statement: str, tmp_path: Path) -> None:
+def test_damage_elsewhere_is_found(
+    statement: str, damaged: tuple[Path, Summary], tmp_path: Path
+) -> None:
     """The first sync of a UTC day or of a version tests everything, any sync the totals."""
+    folder, summary = damaged
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     database = tmp_path / "jobs.duckdb"
-    jobs = Jobs(
-        job(number, phone_numbers=numbers(number), successful_operations=numbers(number))
-        for number in (1, 2)
-    )
-    with api_of(jobs) as api:
+    change_file(database, statement)
+    # the file has it as failed
+    with api_of(account()) as api, pytest.raises(Bug):
         sync_once(api, database)
-        change_file(database, DAMAGE)
-        jobs[1]["status"] = "failed"
-        summary = sync_once(api, database)
-        change_file(database, statement)
-        jobs[1]["status"] = "completed"
-        with pytest.raises(Bug):
-            sync_once(api, database)
 
     assert summary.jobs_changed == 1
     assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00002'") == [

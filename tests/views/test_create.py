@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -61,9 +60,10 @@ Execute = Callable[[str], list[tuple[Any, ...]]]
 Into = tuple[Callable[[str], dlt.Pipeline], Execute]
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
-def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def into(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Into:
     """Gives pipelines into datasets of one database, and queries it."""
+    folder = tmp_path_factory.mktemp("into")
     if request.param == "postgres":
         server: Server = request.getfixturevalue("postgres")
         name = server.new_database()
@@ -72,7 +72,7 @@ def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
         def execute(sql: str) -> list[tuple[Any, ...]]:
             return server.rows(name, sql)
     else:
-        path = tmp_path / "mine.duckdb"
+        path = folder / "mine.duckdb"
         destination = dlt.destinations.duckdb(str(path))
 
         def execute(sql: str) -> list[tuple[Any, ...]]:
@@ -82,7 +82,7 @@ def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
     def pipeline(dataset: str) -> dlt.Pipeline:
         return dlt.pipeline(
             f"into_{dataset}",
-            pipelines_dir=str(tmp_path / "pipelines"),
+            pipelines_dir=str(folder / "pipelines"),
             destination=destination,
             dataset_name=dataset,
         )
@@ -90,12 +90,35 @@ def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
     return pipeline, execute
 
 
-def test_two_datasets_of_one_database_have_views_of_their_own(into: Into) -> None:
+def test_a_dataset_without_the_tables_is_refused(into: Into) -> None:
+    """Before the first load, and with the tables' own schema, the error says what to do."""
+    pipeline_into, execute = into
+    pipeline = pipeline_into("lacking")
+    pipeline.run([{"id": 1}], table_name="jobs")
+    with pytest.raises(BadConfiguration, match="lacking lacks tables"):
+        create_views(pipeline, "never")
+    with pytest.raises(BadConfiguration, match="give the views another schema"):
+        create_views(pipeline, "lacking")
+    sql = "select 1 from information_schema.schemata where schema_name = 'never'"
+    assert execute(sql) == []
+
+
+@pytest.fixture(scope="module")
+def other(into: Into) -> dlt.Pipeline:
+    """The pipeline of a dataset with the other jobs."""
+    pipeline = into[0]("of_other")
+    load(pipeline, OTHER)
+    return pipeline
+
+
+def test_two_datasets_of_one_database_have_views_of_their_own(
+    into: Into, other: dlt.Pipeline
+) -> None:
     """Each view shows the jobs of its dataset, row for row, also when created once more."""
     pipeline_into, execute = into
-    for dataset, schema, jobs in (("of_one", "telnyx", ONE), ("of_other", 'other "views', OTHER)):
-        pipeline = pipeline_into(dataset)
-        load(pipeline, jobs)
+    one = pipeline_into("of_one")
+    load(one, ONE)
+    for pipeline, schema in ((one, "telnyx"), (other, 'other "views')):
         for _ in range(2):
             create_views(pipeline, schema)
     for schema, jobs in (("telnyx", ONE), ('other ""views', OTHER)):
@@ -106,17 +129,15 @@ def test_two_datasets_of_one_database_have_views_of_their_own(into: Into) -> Non
             assert_same(found, con.execute(f"select {columns} from telnyx.{view}").fetchall())
 
 
-def test_the_dictionary_lists_the_pipeline_s_own_dataset(into: Into) -> None:
+def test_the_dictionary_lists_the_pipeline_s_own_dataset(into: Into, other: dlt.Pipeline) -> None:
     """It names the dataset and the schema of the views, all described, and nothing else."""
-    pipeline_into, execute = into
-    pipeline = pipeline_into("my_data")
-    load(pipeline, OTHER)
-    create_views(pipeline, "my_views")
+    _, execute = into
+    create_views(other, "my_views")
     found = execute("select relation, column_name, description from my_views.data_dictionary")
     assert {(relation, column) for relation, column, _ in found} == {
         *((f"my_views.{v}", c) for v in EVERY for c in (None, *VIEWS[v].split())),
         *(
-            (f"my_data.{table.name}", column)
+            (f"of_other.{table.name}", column)
             for table in LOADED
             for column in (None, *table.column_names)
             if not (column or "").startswith("_dlt")
@@ -125,26 +146,11 @@ def test_the_dictionary_lists_the_pipeline_s_own_dataset(into: Into) -> None:
     assert [row for row in found if not row[2]] == []
 
 
-def test_views_come_back_after_somebody_replaced_one(into: Into) -> None:
+def test_views_come_back_after_somebody_replaced_one(into: Into, other: dlt.Pipeline) -> None:
     """A view with other columns than ours is replaced."""
-    pipeline_into, execute = into
-    pipeline = pipeline_into("my_data")
-    load(pipeline, OTHER)
-    create_views(pipeline)
-    execute("drop view telnyx.failing_phone_numbers")
-    execute("create view telnyx.failing_phone_numbers as select 1 as one")
-    create_views(pipeline)
-    assert execute("select last_job_id from telnyx.failing_phone_numbers") == [("job-00021",)]
-
-
-def test_a_dataset_without_the_tables_is_refused(into: Into) -> None:
-    """Before the first load, and with the tables' own schema, the error says what to do."""
-    pipeline_into, execute = into
-    pipeline = pipeline_into("my_data")
-    pipeline.run([{"id": 1}], table_name="jobs")
-    with pytest.raises(BadConfiguration, match="my_data lacks tables"):
-        create_views(pipeline)
-    with pytest.raises(BadConfiguration, match="give the views another schema"):
-        create_views(pipeline, "my_data")
-    sql = "select 1 from information_schema.schemata where schema_name = 'telnyx'"
-    assert execute(sql) == []
+    _, execute = into
+    create_views(other, "back")
+    execute("drop view back.failing_phone_numbers")
+    execute("create view back.failing_phone_numbers as select 1 as one")
+    create_views(other, "back")
+    assert execute("select last_job_id from back.failing_phone_numbers") == [("job-00021",)]
