@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
-from support.faulty_api import Exchange, FaultyApi, Reply
+from support.raw_api import RawApi
 from support.syncs import (
     Jobs,
     Json,
-    access,
     api_of,
     job,
     numbers,
     rows,
-    run,
     sync_once,
     tables,
     tally,
@@ -202,36 +199,6 @@ HOSTILE: dict[str, Loaded | KeptAside] = {
 }
 
 
-class RawApi(FaultyApi):
-    """A server of these records, given as text, by pages and by id."""
-
-    key = "KEY_hostile"
-
-    def __init__(self, records: Sequence[str]) -> None:
-        self.records = list(records)
-        super().__init__([], otherwise=self._answer)
-
-    def _answer(self, exchange: Exchange) -> None:
-        query = exchange.request.query
-        if "page[number]" in query:
-            size, number = int(query["page[size]"]), int(query["page[number]"])
-            shown = self.records[(number - 1) * size : number * size]
-            pages = -(-len(self.records) // size)
-            body = (
-                f'{{"data": [{", ".join(shown)}], "meta": {{"total_pages": {pages}, '
-                f'"total_results": {len(self.records)}}}}}'
-            )
-            exchange.reply(Reply(200, body.encode(errors="surrogateescape")))
-            return
-        job_id = unquote(exchange.request.target.rpartition("/")[2])
-        for text in self.records:
-            if f'"id": {json.dumps(job_id)}' in text[:80_000]:
-                body = f'{{"data": {text}}}'
-                exchange.reply(Reply(200, body.encode(errors="surrogateescape")))
-                return
-        exchange.reply(Reply(404, b'{"errors": [{"code": "10005", "title": "Not found"}]}'))
-
-
 @dataclass
 class Published:
     """The file after three syncs of the same hostile account, and the tables after the first."""
@@ -302,46 +269,6 @@ def test_no_hostile_record_is_counted_twice_or_not_at_all(published: Published) 
 def test_the_next_days_find_nothing_new(published: Published) -> None:
     """A sync of the same hostile account, a full one too, succeeds and changes no row."""
     assert tables(published.database) == published.after_first
-
-
-def test_a_job_of_a_million_numbers_loads(tmp_path: Path) -> None:
-    """An array of a million elements becomes a million rows, each in its place."""
-    element = '{"id":"%d"}'
-    array = ",".join(element % number for number in range(1_000_000))
-    database = tmp_path / "jobs.duckdb"
-    with RawApi([f'{{"id": "many", "phone_numbers": [{array}]}}', '{"id": "next"}']) as api:
-        sync_once(api, database)
-
-    assert rows(
-        database,
-        "select count(*), count(distinct position), min(position), max(position), "
-        "bool_and(phone_number_id = position::text) from telnyx_raw.job_phone_numbers",
-    ) == [(1_000_000, 1_000_000, 0, 999_999, True)]
-    assert rows(database, "select id from telnyx_raw.jobs order by id") == [("many",), ("next",)]
-
-
-@pytest.mark.parametrize("status", ["completed", 5], ids=["loaded", "rejected"])
-def test_a_job_of_25_mb_is_kept_whole(status: object, tmp_path: Path) -> None:
-    """Twenty-five megabytes of parameters arrive to the last character, loaded or kept aside.
-
-    They need more memory than a build may use at first, which is not reported.
-    """
-    text = "0123456789abcde\u00e9" * (25_000_000 // 17)
-    sent = {"id": "large", "status": status, "parameters": {"note": text}}
-    database = tmp_path / "jobs.duckdb"
-    with RawApi([json.dumps(sent, ensure_ascii=False), '{"id": "next"}']) as api:
-        done = run(tmp_path, "sync", "--database", database.name, environ=access(api))
-
-    assert done.returncode == 0
-    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == [
-        *("page", "load", "test", "publish")
-    ]
-    assert rows(
-        database,
-        "select parameters ->> 'note' from telnyx_raw.jobs where id = 'large' union all "
-        "select record::json -> 'parameters' ->> 'note' from telnyx_raw.rejected_records",
-    ) == [(text,)]
-    assert rows(database, "select id from telnyx_raw.jobs where id = 'next'") == [("next",)]
 
 
 @pytest.mark.parametrize("year", [9999, 9998, 1], ids=str)

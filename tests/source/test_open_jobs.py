@@ -22,7 +22,8 @@ from support.syncs import (
     sync_once,
 )
 
-LISTED = 6_000
+LISTED = 600
+PAGE_SIZE = 25
 
 
 def account(open_places: Sequence[int], listed: int = LISTED) -> Jobs:
@@ -42,14 +43,14 @@ def finish(jobs: Sequence[Json]) -> None:
             each.update(status="completed", successful_operations=done, pending_operations=[])
 
 
-FOUR_PAGES = [page * 250 + place for page in (5, 9, 14, 20) for place in range(50, 200)]
-NEWEST = [*range(0, 1_000, 2), *range(1, 81, 2)]
+FOUR_PAGES = [page * 25 + place for page in (5, 9, 14, 20) for place in range(5, 20)]
+NEWEST = [*range(0, 100, 2), *range(1, 9, 2)]
 
 
 @pytest.mark.parametrize(
     ("places", "most"),
-    [(FOUR_PAGES, 30), (NEWEST, 5), ([4_000], 2), ([], 1)],
-    ids=["600 on 4 pages", "540 among the newest 1,000", "one", "none"],
+    [(FOUR_PAGES, 30), (NEWEST, 5), ([400], 2), ([], 1)],
+    ids=["60 on 4 pages", "54 among the newest 100", "one", "none"],
 )
 @pytest.mark.parametrize("ended", [False, True])
 def test_open_jobs_cost_pages_not_requests_each(
@@ -62,7 +63,7 @@ def test_open_jobs_cost_pages_not_requests_each(
         if ended:
             finish(jobs)
         before = len(api.requests)
-        sync_once(api, tmp_path / "jobs.duckdb")
+        sync_once(api, tmp_path / "jobs.duckdb", page_size=PAGE_SIZE)
         asked = len(api.requests) - before
 
     assert held(tmp_path / "jobs.duckdb") == expected(jobs)
@@ -87,19 +88,19 @@ def test_a_refused_filter_is_not_tried_again_for_a_day(
     status: int, tmp_path: Path, publish: Published
 ) -> None:
     """An API that refuses the filter costs one request a day, and every row is exact."""
-    jobs = account(range(1_000, 1_020), listed=1_500)
+    jobs = account(range(100, 102), listed=150)
     fault = only_filtered(refusal(status))
     with FaultyApi(jobs, otherwise=fault) as api:
         tries = []
         for number in range(3):
             before = len(api.requests)
             if number:
-                sync_once(api, tmp_path / "jobs.duckdb")
+                sync_once(api, tmp_path / "jobs.duckdb", page_size=PAGE_SIZE)
             else:
                 publish(api, jobs, tmp_path / "jobs.duckdb")
             tries.append(sum(bool(_filter_of(r.target)) for r in api.requests[before:]))
         finish(jobs)
-        sync_once(api, tmp_path / "jobs.duckdb")
+        sync_once(api, tmp_path / "jobs.duckdb", page_size=PAGE_SIZE)
 
     assert held(tmp_path / "jobs.duckdb") == expected(jobs)
     assert tries == [0, 1, 0]
@@ -107,14 +108,14 @@ def test_a_refused_filter_is_not_tried_again_for_a_day(
 
 def test_a_finished_job_that_changes_is_found_by_the_audit(tmp_path: Path) -> None:
     """Each sync reads a page of the history again, so a change at any place is found in turn."""
-    jobs = account([], listed=1_000)
+    jobs = account([], listed=100)
     with api_of(jobs) as api:
-        sync_once(api, tmp_path / "jobs.duckdb")
-        jobs[900].update(status="failed", failed_operations=[{**numbers(1)[0], "errors": []}])
+        sync_once(api, tmp_path / "jobs.duckdb", page_size=PAGE_SIZE)
+        jobs[90].update(status="failed", failed_operations=[{**numbers(1)[0], "errors": []}])
         costs = []
         for _ in range(4):
             before = len(api.requests)
-            sync_once(api, tmp_path / "jobs.duckdb", audit_pages=1)
+            sync_once(api, tmp_path / "jobs.duckdb", page_size=PAGE_SIZE, audit_pages=1)
             costs.append(len(api.requests) - before)
 
     assert costs == [2, 2, 2, 2]
