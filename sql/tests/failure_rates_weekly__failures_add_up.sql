@@ -32,7 +32,7 @@ failed as (
 counted as (
     select
         code as error_code,
-        count(*) as operation_count
+        cast(count(*) as bigint) as operation_count
     from codes
     group by code
 
@@ -40,7 +40,7 @@ counted as (
 
     select
         null as error_code,
-        failed.operation_count - with_errors.operation_count as operation_count
+        cast(failed.operation_count - with_errors.operation_count as bigint) as operation_count
     from failed
     cross join with_errors
 ),
