@@ -33,6 +33,9 @@ notebook-ipynb: .venv/.notebooks
 dbt-sources: .venv/.project
 	$(BIN)/python dbt/make_sources.py
 
+# three processes import the same tests: what each compiles the others need, whatever is set outside
+test test-trials test-engines test-schedules: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 

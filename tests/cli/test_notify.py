@@ -197,23 +197,28 @@ def test_a_long_list_is_cut_in_the_text_alone(
     assert message["new_failures"] == [pair(f"1000{digit}") for digit in range(1, 8)]
 
 
-def test_a_rising_rate_is_reported_once(listener: Listener, tmp_path: Path) -> None:
+def test_a_rising_rate_is_reported_once(
+    listener: Listener, tmp_path: Path, publish: Published
+) -> None:
     """The sync that finds a rate risen reports it; later ones do not, until it rises again."""
-    calm, risen = rising("10015", "/tags/0", recent=2), rising("10015", "/tags/0")
+    calm, risen = (
+        [each | {"status": "pending"} for each in rising("10015", "/tags/0", recent=recent)]
+        for recent in (2, 40)
+    )
     jobs = Jobs(calm)
     with api_of(jobs) as api:
-        for content in (calm, risen, risen, calm, risen):
-            jobs[:] = [each | {"status": "pending"} for each in content]
+        publish(api, jobs, tmp_path / NAME)
+        for content in (risen, risen, calm, risen):
+            jobs[:] = content
             run(tmp_path, "sync", environ=access(api) | addresses(listener))
 
-    first, *others = hooked(listener)
-    assert "rise" not in first["text"]
-    assert [message["text"] for message in others] == [
+    messages = hooked(listener)
+    assert [message["text"] for message in messages] == [
         "telnyx-jobs: 1 failure rate rises in the newest 7 days: "
         "`10015 at /tags/*` from 2.00% to 40.00%"
     ] * 2
     rates = {"recent_failure_rate": 0.4, "earlier_failure_rate": 0.02}
-    assert [message["rising_failures"] for message in others] == [[pair("10015") | rates]] * 2
+    assert [message["rising_failures"] for message in messages] == [[pair("10015") | rates]] * 2
 
 
 def test_the_first_sync_reports_no_rise(listener: Listener, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import dlt
 import pytest
 
 from support.postgres import Server
-from support.syncs import ROOT, Jobs, api_of, job, numbers, run
+from support.syncs import ROOT, Jobs, Json, api_of, job, run
 from support.warehouse_syncs import CREDENTIALS, sync_to
 from telnyx_jobs.destinations import warehouse
 from telnyx_jobs.destinations.warehouse import Warehouse
@@ -19,14 +19,6 @@ from telnyx_jobs.settings import Settings
 from telnyx_jobs.source.resource import empty_tables
 
 INDEXES = "select tablename, indexdef from pg_indexes where schemaname = '{}'"
-
-
-@pytest.fixture
-def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database, which syncs of this process go into."""
-    name = postgres.new_database()
-    monkeypatch.setenv(CREDENTIALS, postgres.url(name))
-    return name
 
 
 def indexed(server: Server, database: str, dataset: str = "telnyx_raw") -> set[tuple[str, str]]:
@@ -41,19 +33,16 @@ def indexed(server: Server, database: str, dataset: str = "telnyx_raw") -> set[t
 EXPECTED = {(table.name, ", ".join(table.key)) for table in TABLES} | {("jobs", "created_at")}
 
 
-def test_the_tables_have_indexes(database: str, postgres: Server, tmp_path: Path) -> None:
+def test_the_tables_have_indexes(
+    filled: str, one_job: Json, postgres: Server, tmp_path: Path
+) -> None:
     """Each key and the creation of a job are indexed; a dropped index comes back, none is added."""
-    jobs = Jobs([job(1)])
-    with api_of(jobs) as api:
+    assert indexed(postgres, filled) == EXPECTED
+    before = sorted(postgres.rows(filled, INDEXES.format("telnyx_raw")))
+    postgres.rows(filled, "drop index telnyx_raw.jobs_by_created_at")
+    with api_of(Jobs([one_job, job(2)])) as api:
         sync_to(api, tmp_path)
-        assert indexed(postgres, database) == EXPECTED
-        postgres.rows(database, "drop index telnyx_raw.jobs_by_created_at")
-        jobs.append(job(2))
-        sync_to(api, tmp_path)
-        count = postgres.rows(database, INDEXES.format("telnyx_raw"))
-        sync_to(api, tmp_path)
-    assert indexed(postgres, database) == EXPECTED
-    assert postgres.rows(database, INDEXES.format("telnyx_raw")) == count
+    assert sorted(postgres.rows(filled, INDEXES.format("telnyx_raw"))) == before
 
 
 def test_redshift_has_a_key_of_place_and_of_order(
@@ -83,19 +72,17 @@ def test_redshift_has_a_key_of_place_and_of_order(
 
 
 def test_a_reader_reads_and_changes_nothing(
-    database: str, postgres: Server, tmp_path: Path
+    filled: str, one_job: Json, postgres: Server, tmp_path: Path
 ) -> None:
     """With the documented grant a role reads tables and views, also those made again."""
-    jobs = Jobs([job(1, successful_operations=numbers(1))])
-    with api_of(jobs) as api:
-        sync_to(api, tmp_path)
-        document = (ROOT / "docs" / "warehouses.md").read_text(encoding="utf-8")
-        grants = document.split("```sql\n")[1].split("```")[0]
-        assert "create role analyst" in grants
-        postgres.rows(database, grants.replace("'...'", "'readers'"))
-        # the next sync makes them again
-        postgres.rows(database, "drop view telnyx.jobs cascade")
-        jobs.append(job(2))
+    database = filled
+    document = (ROOT / "docs" / "warehouses.md").read_text(encoding="utf-8")
+    grants = document.split("```sql\n")[1].split("```")[0]
+    assert "create role analyst" in grants
+    postgres.rows(database, grants.replace("'...'", "'readers'"))
+    # the next sync makes them again
+    postgres.rows(database, "drop view telnyx.jobs cascade")
+    with api_of(Jobs([one_job, job(2)])) as api:
         sync_to(api, tmp_path)
     url = re.sub(r"//[^@]+@", "//analyst:readers@", postgres.url(database))
     environ = {CREDENTIALS: url, "TELNYX_JOBS_DESTINATION": "postgres"}
@@ -113,7 +100,11 @@ def test_a_reader_reads_and_changes_nothing(
 
 
 def test_dlt_only_stages_a_package(
-    database: str, postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: str,
+    one_job: Json,
+    postgres: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Until the package is taken over, its rows are in the staging dataset alone.
 
@@ -127,15 +118,11 @@ def test_dlt_only_stages_a_package(
     def stop(_: Warehouse) -> None:
         raise Stopped
 
-    jobs = Jobs([job(1)])
-    with api_of(jobs) as api:
+    monkeypatch.setattr(Warehouse, "finish", stop)
+    with api_of(Jobs([one_job, job(2)])) as api, pytest.raises(Stopped):
         sync_to(api, tmp_path)
-        jobs.append(job(2))
-        monkeypatch.setattr(Warehouse, "finish", stop)
-        with pytest.raises(Stopped):
-            sync_to(api, tmp_path)
-    assert postgres.rows(database, "select id from telnyx_raw_staging.jobs") == [("job-00002",)]
-    assert postgres.rows(database, "select id from telnyx_raw.jobs") == [("job-00001",)]
+    assert postgres.rows(filled, "select id from telnyx_raw_staging.jobs") == [("job-00002",)]
+    assert postgres.rows(filled, "select id from telnyx_raw.jobs") == [("job-00001",)]
 
 
 def test_a_dlt_without_that_method_is_refused(

@@ -1,7 +1,6 @@
 """Several accounts in one PostgreSQL database, each with a dataset and a schema of views."""
 
 import json
-import subprocess
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -10,7 +9,8 @@ import dlt
 import pytest
 
 from support.postgres import Server
-from support.syncs import Json, access, api_of, command, complaint, environment, failure, job, run
+from support.prepared_process import PreparedProcess
+from support.syncs import Json, access, api_of, complaint, environment, failure, job, run
 from support.warehouse_syncs import CREDENTIALS, sync_to
 from telnyx_jobs import telnyx_jobs
 from telnyx_jobs.demo_api import serve
@@ -22,29 +22,23 @@ NORTH = {"dataset": "north_raw", "views_schema": "north"}
 SOUTH = {"dataset": "south_raw", "views_schema": "south"}
 
 
-@pytest.fixture
-def database(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database, which syncs of this process go into."""
-    name = postgres.new_database()
-    monkeypatch.setenv(CREDENTIALS, postgres.url(name))
-    return name
-
-
 def options(names: dict[str, str]) -> list[str]:
     """The names as options of a command."""
     given = [("--dataset", names["dataset"]), ("--views-schema", names["views_schema"])]
     return ["--destination", "postgres", *(each for pair in given for each in pair)]
 
 
-def test_two_accounts_are_synced_at_the_same_time(
-    database: str, postgres: Server, tmp_path: Path
-) -> None:
-    """Two syncs that run side by side fill two datasets, each with its account alone."""
+ACCOUNTS = {
+    "north": [job(n, id=f"north-{n}", failed_operations=[failure(n)]) for n in range(3)],
+    "south": [job(n, id=f"south-{n}") for n in range(5)],
+}
+
+
+@pytest.fixture(scope="module")
+def both(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The database and the folder of two syncs, of which neither ended before the other began."""
+    name, folder = postgres.new_database(), tmp_path_factory.mktemp("both")
     both_run = Barrier(2, timeout=50)
-    accounts = {
-        "north": [job(n, id=f"north-{n}", failed_operations=[failure(n)]) for n in range(3)],
-        "south": [job(n, id=f"south-{n}") for n in range(5)],
-    }
 
     def meeting(jobs: list[Json]) -> Any:
         """Shows the jobs once the other sync has asked for its own."""
@@ -57,23 +51,25 @@ def test_two_accounts_are_synced_at_the_same_time(
 
         return listed
 
-    with serve(meeting(accounts["north"])) as north, serve(meeting(accounts["south"])) as south:
+    with serve(meeting(ACCOUNTS["north"])) as north, serve(meeting(ACCOUNTS["south"])) as south:
         running = [
-            subprocess.Popen(
-                command("sync", "--quiet", *options(names)),
-                cwd=tmp_path,
-                env=environment(tmp_path) | access(api) | {CREDENTIALS: postgres.url(database)},
-                stderr=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+            PreparedProcess(
+                folder,
+                environment(folder) | access(api) | {CREDENTIALS: postgres.url(name)},
+                *("sync", "--quiet", *options(names)),
             )
             for api, names in ((north, NORTH), (south, SOUTH))
         ]
         ended = [each.communicate(timeout=60) for each in running]
-
     assert [each.returncode for each in running] == [0, 0], ended
     assert both_run.n_waiting == 0
-    for account, jobs in accounts.items():
+    return name, folder
+
+
+def test_two_accounts_are_synced_at_the_same_time(both: tuple[str, Path], postgres: Server) -> None:
+    """Two syncs that run side by side fill two datasets, each with its account alone."""
+    database, folder = both
+    for account, jobs in ACCOUNTS.items():
         ids = sorted(each["id"] for each in jobs)
         for relation, column in ((f"{account}_raw.jobs", "id"), (f"{account}.jobs", "job_id")):
             found = postgres.rows(database, f"select {column} from {relation} order by 1")
@@ -82,30 +78,25 @@ def test_two_accounts_are_synced_at_the_same_time(
         assert postgres.rows(database, sql) == [(1, f"postgres {account}_raw")]
     failing = [
         postgres.rows(database, f"select count(*) from {account}.failing_phone_numbers")
-        for account in accounts
+        for account in ACCOUNTS
     ]
     assert failing == [[(3,)], [(0,)]]
     schemas = "select schema_name from information_schema.schemata where schema_name not like 'pg%'"
-    expected = {f"{account}{end}" for account in accounts for end in ("", "_raw", "_raw_staging")}
+    expected = {f"{account}{end}" for account in ACCOUNTS for end in ("", "_raw", "_raw_staging")}
     assert {name for (name,) in postgres.rows(database, schemas)} == expected | {
         "information_schema",
         "public",
     }
-    states = {path.name for path in tmp_path.glob(".*.state")}
-    assert states == {f".telnyx_jobs.duckdb.postgres.{each}_raw.state" for each in accounts}
+    states = {path.name for path in folder.glob(".*.state")}
+    assert states == {f".telnyx_jobs.duckdb.postgres.{each}_raw.state" for each in ACCOUNTS}
 
 
 def test_the_dictionary_is_that_of_its_own_schemas(
-    database: str, postgres: Server, tmp_path: Path
+    both: tuple[str, Path], postgres: Server
 ) -> None:
     """Beside another account's, `data_dictionary` lists the tables and views of its own names."""
-    for names in (NORTH, SOUTH):
-        with api_of([job(1, id=names["dataset"])]) as api:
-            sync_to(api, tmp_path, **names)
     sql = "select distinct relation from {}.data_dictionary"
-    listed = {
-        account: postgres.rows(database, sql.format(account)) for account in ("north", "south")
-    }
+    listed = {account: postgres.rows(both[0], sql.format(account)) for account in ACCOUNTS}
     views = {f"south.{view}" for view in view_texts()}
     tables = {f"south_raw.{table.name}" for table in STORED}
     assert {relation for (relation,) in listed["south"]} == views | tables
@@ -132,18 +123,17 @@ def test_the_commands_that_look_take_the_names(
 
 
 def test_the_views_of_another_dataset_are_not_replaced(
-    database: str, postgres: Server, tmp_path: Path
+    filled: str, postgres: Server, tmp_path: Path
 ) -> None:
     """A dataset without a schema of views of its own is refused, and nothing changes."""
-    for names in ({}, NORTH):
-        with api_of([job(1, id="mine")]) as api:
-            sync_to(api, tmp_path, **names)
+    with api_of([job(1)]) as api:
+        sync_to(api, tmp_path, **NORTH)
     with api_of([job(2, id="theirs")]) as api:
         for names in ({"dataset": "south_raw"}, SOUTH | {"views_schema": "north"}):
             with pytest.raises(BadConfiguration, match="give another --views-schema"):
                 sync_to(api, tmp_path, **names)
     for schema in ("telnyx", "north"):
-        assert postgres.rows(database, f"select job_id from {schema}.jobs") == [("mine",)]
+        assert postgres.rows(filled, f"select job_id from {schema}.jobs") == [("job-00001",)]
 
 
 def test_the_dataset_of_another_pipeline_is_refused(

@@ -63,7 +63,6 @@ def test_children_follow_their_job_from_an_empty_folder_too(into: Into) -> None:
         jobs[0].update(
             status="completed", phone_numbers=[], pending_operations=[], failed_operations=[empty]
         )
-        load(into(), api)
         pipeline = into()
         load(pipeline, api)
 
@@ -124,7 +123,7 @@ def test_another_accounts_key_loads_nothing(into: Into) -> None:
 def test_a_spent_budget_goes_on_in_the_next_run(into: Into) -> None:
     """`max_requests` bounds a run, and the next one loads what is left."""
     with api_of([job(n) for n in range(5, 0, -1)]) as api:
-        for _ in range(4):
+        for _ in range(3):
             load(into(), api, page_size=2, max_requests=2)
         pipeline = into()
 
@@ -181,10 +180,18 @@ def test_key_and_address_come_from_dlts_configuration(where: str, tmp_path: Path
         )
 
     assert (done.returncode, done.stdout) == (0, "[('job-00001',)]\n"), done.stderr
+
+
+def test_dlts_own_command_shows_the_pipeline(tmp_path: Path) -> None:
+    """`dlt pipeline NAME info`, in a process of its own, finds what a pipeline has loaded."""
+    destination = dlt.destinations.duckdb(str(tmp_path / "w.duckdb"))
+    pipeline = dlt.pipeline("mine", destination=destination, pipelines_dir=str(tmp_path / "p"))
+    with api_of([job(1)]) as api:
+        load(pipeline, api)
     info = subprocess.run(
         [Path(sys.executable).with_name("dlt"), "pipeline", "--pipelines-dir", "p", "mine", "info"],
         cwd=tmp_path,
-        env=environ,
+        env=environment(tmp_path, RUNTIME__DLTHUB_TELEMETRY="false"),
         capture_output=True,
         text=True,
         check=False,
