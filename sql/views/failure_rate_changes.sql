@@ -97,8 +97,8 @@ select * from final;
 
 comment on view telnyx.failure_rate_changes is
 'One row per code and pattern that failed in the newest 35 days of the file: its newest 7 days
-against the 28 before, counted back from the newest updated_at of any job, not from the clock''s time.
-A code and pattern that failed in neither has no row.';
+against the 28 before, counted back from the newest updated_at of any job, not from the clock''s
+time. A code and pattern that failed in neither has no row.';
 comment on column telnyx.failure_rate_changes.error_code is
 'Code of the error; text. NULL: failed without any error, or with an error that has no code.';
 comment on column telnyx.failure_rate_changes.error_pointer_pattern is

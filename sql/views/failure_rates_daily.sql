@@ -76,7 +76,8 @@ select * from final;
 comment on view telnyx.failure_rates_daily is
 'One row per UTC day, job type, error code and pointer pattern that failed. No failure, no row: so
 neither the mean of these rates nor sums of the settled counts give the rate of a longer time: days
-without failures are left out, which is too high. For weeks: failure_rates_weekly, which is complete.';
+without failures are left out, which is too high. For weeks: failure_rates_weekly, which is
+complete.';
 comment on column telnyx.failure_rates_daily.day is
 'UTC day on which Telnyx last changed the job. NULL when the job has no updated_at.';
 comment on column telnyx.failure_rates_daily.job_type is

@@ -3,6 +3,14 @@ create or replace view telnyx.recoveries as
 
 with
 
+raw_jobs as (
+    select
+        id as job_id,
+        type as job_type,
+        updated_at
+    from telnyx_raw.jobs
+),
+
 -- Jobs from oldest to newest: a place that no two share settles ties on time once and for all.
 jobs as (
     select
@@ -12,7 +20,7 @@ jobs as (
         -- as the NULL below is: in ClickHouse a place is unsigned, and both make no one type
         cast(row_number() over (order by updated_at asc nulls first, job_id asc) as bigint)
             as job_place
-    from telnyx.jobs
+    from raw_jobs
 ),
 
 -- A number is identified by its id, or by its number if the API sent no id.
@@ -45,6 +53,7 @@ failing as (
         phone_number_key,
         job_type,
         min(job_place) as first_place,
+        max(job_place) as last_place,
         row_number() over (order by phone_number_key asc, job_type asc) as failing_number
     from failures
     where phone_number_key is not null
@@ -85,17 +94,20 @@ succeeded as (
     where operations.outcome = 'successful'
 ),
 
--- Only what can end a run: successes after the first failure.
+-- Only what can end a run: successes after the first failure, and the first after the last one.
 successes as (
     select
         failing.failing_number,
-        succeeded.job_place
+        min(succeeded.job_place) as job_place
     from succeeded
     inner join failing
         on
             succeeded.phone_number_key = failing.phone_number_key
             and succeeded.job_type is not distinct from failing.job_type
             and succeeded.job_place > failing.first_place
+    group by
+        failing.failing_number,
+        case when succeeded.job_place <= failing.last_place then succeeded.job_place end
 ),
 
 attempts as (
@@ -194,8 +206,8 @@ select * from final;
 
 comment on view telnyx.recoveries is
 'One row per phone number, job type and run of failures: attempts that failed, up to the next that
-succeeded. An attempt is a job that settled the number; one that both failed and succeeded for it has
-failed. Ties on time break on the job id.';
+succeeded. An attempt is a job that settled the number; one that both failed and succeeded for it
+has failed. Ties on time break on the job id.';
 comment on column telnyx.recoveries.phone_number_id is
 'Id of the phone number. NULL when the API sent none.';
 comment on column telnyx.recoveries.phone_number is

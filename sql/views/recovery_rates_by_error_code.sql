@@ -17,10 +17,15 @@ recoveries as (
 
 first_failures as (
     select distinct
-        job_id,
-        coalesce(phone_number_id, phone_number) as phone_number_key,
-        error_code
-    from telnyx.failures
+        operations.job_id,
+        coalesce(operations.phone_number_id, operations.phone_number) as phone_number_key,
+        errors.code as error_code
+    from telnyx_raw.job_operations as operations
+    left join telnyx_raw.job_operation_errors as errors
+        on
+            operations.job_id = errors.job_id
+            and operations.position = errors.operation_position
+    where operations.outcome = 'failed'
 ),
 
 -- A run that began with several codes counts in the row of each.
@@ -38,35 +43,57 @@ runs as (
             and recoveries.phone_number_key = first_failures.phone_number_key
 ),
 
--- Ranks among the recovered alone, and among those of them that have a time.
+-- Numbers of the same jobs have the same attempts and hours: counted first, few are left to sort.
+alike as (
+    select
+        error_code,
+        failed_attempts,
+        hours_to_recovery,
+        is_recovered,
+        is_retried,
+        count(*) as run_count
+    from runs
+    group by error_code, failed_attempts, hours_to_recovery, is_recovered, is_retried
+),
+
+-- The last rank of each group among the recovered, and half of those that have a time. Hours are
+-- ranked from the longest on, so that every warehouse puts those without a time last.
 ranked as (
     select
         *,
-        row_number() over (
-            partition by error_code, is_recovered order by failed_attempts asc
+        sum(run_count) over (
+            partition by error_code, is_recovered
+            order by failed_attempts asc nulls first
+            rows between unbounded preceding and current row
         ) as attempts_rank,
-        row_number() over (
-            partition by error_code, is_recovered order by hours_to_recovery asc nulls last
+        sum(run_count) over (
+            partition by error_code, is_recovered
+            order by hours_to_recovery desc nulls last
+            rows between unbounded preceding and current row
         ) as hours_rank,
-        cast(count(*) over (partition by error_code, is_recovered) as double) / 2 as attempts_half,
-        cast(count(hours_to_recovery) over (partition by error_code, is_recovered) as double) / 2
-            as hours_half
-    from runs
+        cast(sum(run_count) over (partition by error_code, is_recovered) as double) / 2
+            as attempts_half,
+        cast(
+            sum(case when hours_to_recovery is null then 0 else run_count end)
+                over (partition by error_code, is_recovered)
+            as double
+        ) / 2 as hours_half
+    from alike
 ),
 
 -- The median is the mean of the one or two in the middle.
 counted as (
     select
         error_code,
-        count(*) as failing_count,
-        cast(sum(is_retried) as bigint) as retried_count,
-        cast(sum(is_recovered) as bigint) as recovered_count,
+        cast(sum(run_count) as bigint) as failing_count,
+        cast(sum(is_retried * run_count) as bigint) as retried_count,
+        cast(sum(is_recovered * run_count) as bigint) as recovered_count,
         avg(
             case
                 when
                     is_recovered = 1
                     and attempts_rank >= attempts_half
-                    and attempts_rank <= attempts_half + 1
+                    and attempts_rank - run_count <= attempts_half
                     then cast(failed_attempts as double)
             end
         ) as median_attempts,
@@ -75,7 +102,7 @@ counted as (
                 when
                     is_recovered = 1
                     and hours_rank >= hours_half
-                    and hours_rank <= hours_half + 1
+                    and hours_rank - run_count <= hours_half
                     then hours_to_recovery
             end
         ) as median_hours
