@@ -12,7 +12,7 @@ OLD_CHANGES = ("gone", "rising", "falling", "steady")
 
 
 def samples(text: str) -> dict[str, str]:
-    """The values by name and labels; each must stand below its metric's help and type."""
+    """The values by name and labels: each once, below its metric's help and type."""
     found: dict[str, str] = {}
     declared = ""
     for line in text.splitlines():
@@ -21,13 +21,17 @@ def samples(text: str) -> dict[str, str]:
             continue
         series, _, value = line.rpartition(" ")
         assert series.partition("{")[0] == declared
-        found[series.removeprefix("telnyx_jobs_")] = value
+        name = series.removeprefix("telnyx_jobs_")
+        assert name not in found
+        found[name] = value
     return found
 
 
 def test_the_metrics_of_a_file(tmp_path: Path) -> None:
     """Metrics say what the file holds and how the last run went, by job type where it matters."""
     jobs = [
+        job(6, type="", successful_operations=numbers(10)),
+        job(5, type=None, successful_operations=numbers(11, 12)),
         job(4, status=7),
         job(3, type='odd "\\\n type', successful_operations=numbers(9)),
         job(2, status="pending", pending_operations=numbers(8), etc="2026-01-01T03:00:00Z"),
@@ -55,8 +59,10 @@ def test_the_metrics_of_a_file(tmp_path: Path) -> None:
         "open_jobs": "1",
         "overdue_jobs": "1",
         "file_bytes": str((tmp_path / NAME).stat().st_size),
+        'failed_operations{job_type=""}': "0",
         f"failed_operations{odd}": "0",
         'failed_operations{job_type="update_phone_numbers"}': "2",
+        'settled_operations{job_type=""}': "3",
         f"settled_operations{odd}": "1",
         'settled_operations{job_type="update_phone_numbers"}': "5",
         "rejected_records": "1",

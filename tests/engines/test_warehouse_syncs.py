@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ from engines.environments import in_environment, python_of
 from support.exported_history import VIEWS, Row, assert_same
 from support.postgres import serving
 from support.syncs import access, api_of, environment, rows, run
-from support.warehouse_syncs import sync_to
+from support.warehouse_syncs import settings_for, sync_to
+from telnyx_jobs.destinations.choose import destination_for
+from telnyx_jobs.report.figures import read_report
+from telnyx_jobs.report.html import write_html
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA
 
 Json = dict[str, Any]
@@ -50,6 +54,8 @@ class StandIn:
     """Which of the histories it is synced with."""
     run: Callable[..., str] | None = None
     """Runs a command with it as the destination, in the API's environment; what it prints."""
+    draws: bool = False
+    """Whether the report's page is drawn of it, which takes a while."""
 
 
 @contextmanager
@@ -118,6 +124,7 @@ def redshift(folder: Path) -> Iterator[StandIn]:
         yield StandIn(
             lambda api: sync_to(api, folder, "redshift").as_json(),
             lambda queries: {name: server.rows("it", sql) for name, sql in queries.items()},
+            draws=True,
         )
 
 
@@ -195,7 +202,7 @@ def bigquery(folder: Path) -> Iterator[StandIn]:
     try:
         in_environment(folder, "-c", WAIT, port)
         # a sync takes it half a minute
-        yield StandIn(sync, read, syncs=(0, 2))
+        yield StandIn(sync, read, syncs=(0, 2), run=run_there)
     finally:
         server.terminate()
         server.wait()
@@ -321,7 +328,9 @@ def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 summaries.append((of_file, stand_in.sync(api)))
                 # after the last one
                 if stand_in.run and number == stand_in.syncs[-1]:
-                    answers = dict(answers_of(folder, api, stand_in.run))
+                    answers = dict(answers_of(folder, api, stand_in))
+                if stand_in.draws and number == stand_in.syncs[-1]:
+                    answers["page"] = page_of(folder, api), page_of(folder, api, request.param)
         queries, expected = {}, {}
         for schema, name in RELATIONS:
             left_out = OF_EACH_RUN.get(name, set())
@@ -338,25 +347,36 @@ def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Synced(summaries, types, read, expected, answers)
 
 
+COUNTED = "outcome, count(*) as operation_count, sum(error_count) as error_count"
+"""Of the operations, whose name takes the place of the braces below."""
 COMMANDS = {
     "report": ["report"],
     "worklist": ["worklist", "--format", "json"],
     "query": ["query", "job_phone_numbers", "--format", "json"],
+    "sql": ["query", f"select {COUNTED} from {{}} group by outcome", "--format", "json"],
     "status": ["status", "--json"],
     "metrics": ["status", "--prometheus"],
     "verify": ["verify", "--json", "--sample", "5"],
 }
 
 
-def answers_of(
-    folder: Path, api: Any, run_there: Callable[..., str]
-) -> Iterator[tuple[str, tuple[str, str]]]:
+def answers_of(folder: Path, api: Any, stand_in: StandIn) -> Iterator[tuple[str, tuple[str, str]]]:
     """What each command prints of the file, and of the warehouse."""
+    assert stand_in.run
+    names = "telnyx.job_operations", stand_in.named("telnyx", "job_operations")
     for name, arguments in COMMANDS.items():
-        options = [*arguments, "--database", "jobs.duckdb"]
-        of_file = run(folder, *options, environ=access(api))
+        for_file, for_it = ([each.format(named) for each in arguments] for named in names)
+        of_file = run(folder, *for_file, "--database", "jobs.duckdb", environ=access(api))
         assert of_file.returncode == 0, of_file.stderr
-        yield name, (of_file.stdout, run_there(*arguments, **access(api)))
+        yield name, (of_file.stdout, stand_in.run(*for_it, **access(api)))
+
+
+def page_of(folder: Path, api: Any, target: str = "duckdb") -> str:
+    """The page that `report --html` writes."""
+    page = folder / f"{target}.html"
+    found = read_report(destination_for(settings_for(api, folder, target)), datetime.now(UTC))
+    write_html(found, page)
+    return page.read_text(encoding="utf-8")
 
 
 def times(types: Mapping[str, str]) -> list[str]:
@@ -395,12 +415,21 @@ def test_requests_and_counts_are_those_of_the_file(synced: Synced) -> None:
 
 
 # motherduck and redshift are DuckDB and PostgreSQL here, where other tests run the commands
-@pytest.mark.parametrize("synced", ["clickhouse", "snowflake"], indirect=True)
+@pytest.mark.parametrize("synced", ["bigquery", "clickhouse", "snowflake"], indirect=True)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_print_what_they_print_of_the_file(command: str, synced: Synced) -> None:
     """Reports, lists and comparisons with the API are the same, but for names, times and order."""
     of_file, found = synced.answers[command]
     assert plain(command, found) == plain(command, of_file)
+
+
+@pytest.mark.parametrize("synced", ["redshift"], indirect=True)
+def test_the_page_is_that_of_the_file(synced: Synced) -> None:
+    """`report --html` writes the same tables and the same charts, but for name and times."""
+    # the charts of one process count their clip paths on
+    of_file, found = (re.sub(r"\bclip\d+", "clip", page) for page in synced.answers["page"])
+    assert found.count("<td") > 100
+    assert plain("page", found) == plain("page", of_file)
 
 
 def plain(command: str, text: str) -> Any:
@@ -410,7 +439,7 @@ def plain(command: str, text: str) -> Any:
         status = json.loads(text)
         assert status["history_read_since"]
         return {name: status[name] for name in kept}
-    if command in ("query", "worklist", "verify"):
+    if command in ("query", "sql", "worklist", "verify"):
         # Snowflake's names are in capitals
         found = [{name.lower(): v for name, v in each.items()} for each in json.loads(text)]
         return sorted(json.dumps(each, sort_keys=True) for each in found)
@@ -418,4 +447,4 @@ def plain(command: str, text: str) -> Any:
     return [line for line in lines if not re.search(OF_THE_PLACE, line)]
 
 
-OF_THE_PLACE = r"jobs\.duckdb|telnyx_raw|^Synced |telnyx_jobs_(last|pending|file|published)"
+OF_THE_PLACE = r"jobs\.duckdb|telnyx_raw|^(<p>)?Synced |telnyx_jobs_(last|pending|file|published)"
