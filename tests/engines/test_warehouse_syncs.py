@@ -347,7 +347,7 @@ def synced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Synced(summaries, types, read, expected, answers)
 
 
-COUNTED = "outcome, count(*) as operation_count, sum(error_count) as error_count"
+COUNTED = "outcome, count(*) as operation_count, max(error_count) as most_errors"
 """Of the operations, whose name takes the place of the braces below."""
 COMMANDS = {
     "report": ["report"],
