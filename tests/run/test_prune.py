@@ -126,8 +126,8 @@ def test_they_are_not_loaded_again(pruned: Path) -> None:
     after = tables(database)
     with api_of(account()) as api:
         # seven pages hold all jobs of the account
-        audited = {"audit_pages": 4}
-        for options in (audited, audited, {"full": True}, {"job_ids": ("job-00007", "job-00004")}):
+        audited = {"audit_pages": 8}
+        for options in (audited, {"full": True}, {"job_ids": ("job-00007", "job-00004")}):
             summary = sync_once(api, database, page_size=3, **options)
             assert (summary.jobs_changed, summary.missing_jobs) == (0, 0)
             assert (summary.rejected_records, summary.unknown_job_ids) == (0, [])
