@@ -33,6 +33,7 @@ from support.histories import (
     pointer,
     rate,
     settled,
+    some_time,
     span,
     time,
 )
@@ -48,6 +49,25 @@ def aged_histories(draw: st.DrawFn) -> list[Json]:
         weeks = draw(st.integers(0, 6))
         if moment := time(job["updated_at"]):
             job["updated_at"] = (moment - timedelta(weeks=weeks)).isoformat()
+    return history
+
+
+@st.composite
+def retried_histories(draw: st.DrawFn) -> list[Json]:
+    """Many jobs on few numbers, so that each fails and recovers several times."""
+    attempt = st.tuples(
+        st.sampled_from(["1", "2"]), st.booleans(), st.sampled_from([[], ["1"], ["1", "2"]])
+    )
+    history = []
+    for place, tried in enumerate(draw(st.lists(attempt, min_size=16, max_size=24))):
+        number, has_failed, codes = tried
+        operation: Json = {"id": number, "phone_number": None}
+        if has_failed:
+            operation["errors"] = [{"code": each} for each in codes]
+        outcome = "failed_operations" if has_failed else "successful_operations"
+        moment = draw(some_time(-16, 16))
+        job: Json = {"id": f"job-{place:02}", "type": "update", "status": "completed"}
+        history.append(job | {"updated_at": moment, outcome: [operation]})
     return history
 
 
@@ -358,7 +378,11 @@ def views() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-@pytest.mark.parametrize("given_histories", [histories(), aged_histories()], ids=["", "aged"])
+@pytest.mark.parametrize(
+    "given_histories",
+    [histories(), aged_histories(), retried_histories()],
+    ids=["", "aged", "retried"],
+)
 def test_views_say_what_the_json_says(
     given_histories: st.SearchStrategy[list[Json]], views: duckdb.DuckDBPyConnection
 ) -> None:
