@@ -15,7 +15,6 @@ from filelock import FileLock
 from support.answer_faults import refusal
 from support.faulty_api import Exchange, FaultyApi
 from support.listener import Listener
-from support.postgres import Server
 from support.prepared_process import PreparedProcess
 from support.rates import rising
 from support.syncs import (
@@ -31,7 +30,6 @@ from support.syncs import (
     job,
     run,
 )
-from support.warehouse_syncs import CREDENTIALS, sync_to
 from telnyx_jobs.cli.notify import ATTEMPTS
 from telnyx_jobs.cli.process import STOP_SECONDS
 
@@ -160,26 +158,6 @@ def test_failures_never_seen_before_are_told_once(listener: Listener, tmp_path: 
     )
     assert (second["exit_code"], second["error"]) == (0, None)
     assert second["new_failures"] == [pair("20012")]
-
-
-def test_a_warehouse_is_asked_whether_it_was_synced_before(
-    listener: Listener, postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A later sync names what is new also on a machine that has none of the state folders."""
-    environ = {CREDENTIALS: postgres.url(postgres.new_database())}
-    monkeypatch.setenv(CREDENTIALS, environ[CREDENTIALS])
-    jobs = jobs_that_failed("10015")
-    with api_of(jobs) as api:
-        assert sync_to(api, tmp_path).is_first
-        jobs += jobs_that_failed("10015", "85004")[1:]
-        environ |= access(api) | addresses(listener)
-        (tmp_path / "elsewhere").mkdir()
-        run(tmp_path / "elsewhere", "sync", "--destination", "postgres", environ=environ)
-
-    (message,) = hooked(listener)
-    assert message["text"] == (
-        "telnyx-jobs: 1 kind of failure never seen before: `85004 at /tags/*`"
-    )
 
 
 def test_a_long_list_is_cut_in_the_text_alone(

@@ -1,22 +1,16 @@
-"""What a warehouse refuses, or what is refused for it: a message, an exit code, no password."""
+"""What a warehouse refuses, or what is refused for it: a message and an exit code."""
 
-import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.killed_command import DRIVER
-from support.postgres import PASSWORD, Server
+from support.postgres import Server
 from support.syncs import (
     Json,
     access,
     api_of,
     complaint,
-    environment,
     job,
     run,
 )
@@ -29,40 +23,6 @@ def command(folder: Path, api: Any, url: str, *arguments: str, **environ: str) -
         *("sync", "--destination", "postgres", "--max-retries", "0", *arguments),
         environ=access(api) | ({CREDENTIALS: url} if url else {}) | environ,
     )
-
-
-def test_the_password_is_never_written(database: str, postgres: Server, tmp_path: Path) -> None:
-    """No output and no file of a successful, a refused or a killed run has a password."""
-    wrong = "WrOnG_5eCrEt_pAsS"
-    with api_of([job(1)]) as api:
-        done = [
-            command(tmp_path, api, postgres.url(database), "--json", "--debug"),
-            command(tmp_path, api, postgres.url(database, wrong), "--debug"),
-            command(tmp_path, api, postgres.url(database, wrong)),
-        ]
-        # what dlt had written of its own is still there then
-        step = "telnyx_jobs.destinations.warehouse:Warehouse.finish:before:1"
-        killed = subprocess.run(
-            [sys.executable, "-c", DRIVER, step, "sync", "--destination", "postgres"],
-            cwd=tmp_path,
-            env=environment(tmp_path) | access(api) | {CREDENTIALS: postgres.url(database)},
-            capture_output=True,
-            check=False,
-        )
-    assert killed.returncode == -signal.SIGKILL
-    assert json.loads(done[0].stdout)["database"] == "postgres telnyx_raw"
-    assert [each.returncode for each in done] == [0, 74, 74]
-    said = [(each.stdout + each.stderr).encode() for each in done]
-    said += [killed.stdout, killed.stderr]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    said += [path.read_bytes() for path in files]
-    passwords = (PASSWORD.encode(), wrong.encode())
-    assert [text for text in said if any(each in text for each in passwords)] == []
-    state = tmp_path / ".telnyx_jobs.duckdb.postgres.state"
-    assert state / "runs.jsonl" in files
-    work = [path.relative_to(state / "work") for path in files if state / "work" in path.parents]
-    # each run has a folder of its own there, with dlt's in it
-    assert [path for path in work if path.parts[1] == "dlt"]
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,15 @@ import pytest
 
 from support.exported_history import HOSTILE, assert_same
 from support.postgres import Server
-from support.rates import rising
 from support.syncs import (
     Jobs,
     Json,
     api_of,
-    complaint,
     error,
     failure,
     job,
     numbers,
     rows,
-    run,
 )
 from support.warehouse_syncs import CREDENTIALS, settings_for, sync_to
 from telnyx_jobs.demo_api import Account
@@ -189,23 +186,6 @@ def test_the_report_is_that_of_the_file(
     assert Counter(warehouse.days) == Counter(file.days)
 
 
-@pytest.mark.usefixtures("database")
-def test_a_rate_that_rises_in_a_warehouse_is_reported_once(tmp_path: Path) -> None:
-    """The sync that finds a rate risen reports it, in a dataset of an own name too."""
-    names = {"dataset": "north_raw", "views_schema": "north"}
-    earlier, recent = rising("10015", "/tags/0")
-    jobs = Jobs([earlier])
-    reported = []
-    with api_of(jobs) as api:
-        for content in ([earlier], [earlier, recent], [earlier, recent | {"status": "failed"}]):
-            jobs[:] = content
-            reported.append(sync_to(api, tmp_path, **names).rises)
-
-    kind = {"error_code": "10015", "error_pointer_pattern": "/tags/*"}
-    rates = {"recent_failure_rate": 0.4, "earlier_failure_rate": 0.02}
-    assert reported == [[], [kind | rates], []]
-
-
 def test_missing_jobs_are_marked(
     synced: tuple[Path, str, list[list[Summary]]], postgres: Server
 ) -> None:
@@ -297,31 +277,6 @@ def test_a_dropped_view_is_made_again(
     with api_of([one_job]) as api:
         sync_to(api, tmp_path)
     assert postgres.rows(filled, "select job_id from telnyx.jobs") == [("job-00001",)]
-
-
-def test_the_demo_and_masked_numbers(database: str, postgres: Server, tmp_path: Path) -> None:
-    """The demo goes into a warehouse too, and with a mask no plain number does, also not later."""
-    since = f"{datetime.now(UTC) - timedelta(days=14):%Y-%m-%d}"
-    for _ in range(2):
-        done = run(
-            tmp_path,
-            *("sync", "--demo", "--destination", "postgres", "--mask-phone-numbers"),
-            *("--since", since),
-            environ={CREDENTIALS: postgres.url(database)},
-        )
-        assert (done.returncode, done.stdout.splitlines()[0]) == (
-            0,
-            "Published postgres telnyx_raw",
-        )
-    sql = "select count(*), count(*) filter (where phone_number ~ '^[+][0-9]+-[0-9a-f]{16}$') from "
-    ((all_numbers, masked),) = postgres.rows(database, sql + "telnyx.job_operations")
-    assert all_numbers == masked > 1_000
-    done = run(
-        tmp_path,
-        *("sync", "--demo", "--destination", "postgres"),
-        environ={CREDENTIALS: postgres.url(database)},
-    )
-    assert (done.returncode, "masked" in complaint(done)) == (78, True)
 
 
 def test_a_dry_run_plans_from_the_warehouse(
