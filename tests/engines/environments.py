@@ -45,7 +45,8 @@ def in_environment(folder: Path, *arguments: str, **environ: str) -> str:
         env=environment(folder) | environ,
         capture_output=True,
         text=True,
-        timeout=300,
+        # an emulator of BigQuery needs minutes on a busy machine
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
