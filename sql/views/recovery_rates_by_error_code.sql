@@ -15,6 +15,7 @@ recoveries as (
     from telnyx.recoveries
 ),
 
+-- Not from telnyx.failures, whose pointer patterns would be found and made distinct for nothing.
 first_failures as (
     select distinct
         operations.job_id,

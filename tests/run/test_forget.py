@@ -12,6 +12,7 @@ import pytest
 from support.removals import traces_of
 from support.syncs import (
     Jobs,
+    Published,
     access,
     api_of,
     complaint,
@@ -63,29 +64,25 @@ def account() -> Jobs:
     return jobs
 
 
-@pytest.fixture(scope="module")
-def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the published file of the account; to be copied."""
-    folder = tmp_path_factory.mktemp("synced")
+def published(publish: Published, folder: Path) -> Path:
+    """The published file of the account, in this folder."""
     with api_of(account()) as api:
-        sync_once(api, folder / "jobs.duckdb")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def forgotten_once(synced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with that file, the number forgotten; to be copied."""
-    folder = tmp_path_factory.mktemp("forgotten")
-    shutil.copytree(synced_once, folder, dirs_exist_ok=True)
-    forgotten(folder / "jobs.duckdb", NUMBER)
-    return folder
+        publish(api, account(), folder / "jobs.duckdb")
+    return folder / "jobs.duckdb"
 
 
 @pytest.fixture
-def synced(synced_once: Path, tmp_path: Path) -> Path:
+def synced(publish: Published, tmp_path: Path) -> Path:
     """The published file of the account."""
-    shutil.copytree(synced_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "jobs.duckdb"
+    return published(publish, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def forgotten_once(publish: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that file, the number forgotten; to be copied."""
+    database = published(publish, tmp_path_factory.mktemp("forgotten"))
+    forgotten(database, NUMBER)
+    return database.parent
 
 
 @pytest.fixture
@@ -156,10 +153,10 @@ def test_an_export_that_the_number_names(
         Export(str(to), None).write(synced, f"export-{number}")
 
 
-def test_places_and_counts_stay(synced_once: Path, without_it: Path) -> None:
+def test_places_and_counts_stay(publish: Published, without_it: Path, tmp_path: Path) -> None:
     """A forgotten number keeps its row with a fixed word; other rows stay as they were."""
     database = without_it
-    before, after = tables(synced_once / "jobs.duckdb"), tables(database)
+    before, after = tables(published(publish, tmp_path / "before")), tables(database)
 
     assert rows(
         database,
@@ -202,7 +199,9 @@ def test_longer_numbers_stay(tmp_path: Path) -> None:
     assert tables(database) == before
 
 
-def test_rates_stay_and_the_number_is_not_followed(synced_once: Path, without_it: Path) -> None:
+def test_rates_stay_and_the_number_is_not_followed(
+    publish: Published, without_it: Path, tmp_path: Path
+) -> None:
     """Rates keep the forgotten operations; no view lists the word as a phone number."""
     rates = (
         "select error_code, failed_operation_count, settled_operation_count, failure_rate "
@@ -210,7 +209,7 @@ def test_rates_stay_and_the_number_is_not_followed(synced_once: Path, without_it
     )
     database = without_it
 
-    assert rows(database, rates) == rows(synced_once / "jobs.duckdb", rates)
+    assert rows(database, rates) == rows(published(publish, tmp_path / "before"), rates)
     for view in ("failing_phone_numbers", "recoveries", "unaccounted_phone_numbers"):
         assert rows(database, f"from telnyx.{view} where phone_number = 'forgotten'") == [], view
     assert rows(

@@ -11,6 +11,7 @@ from support.removals import traces_of
 from support.syncs import (
     EPOCH,
     Jobs,
+    Published,
     api_of,
     complaint,
     error,
@@ -49,29 +50,25 @@ def account() -> Jobs:
     return jobs
 
 
-@pytest.fixture(scope="module")
-def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the published file of the account; to be copied."""
-    folder = tmp_path_factory.mktemp("synced")
+def published(publish: Published, folder: Path) -> Path:
+    """The published file of the account, in this folder."""
     with api_of(account()) as api:
-        sync_once(api, folder / "jobs.duckdb")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pruned_once(synced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with that file, pruned; to be copied."""
-    folder = tmp_path_factory.mktemp("pruned")
-    shutil.copytree(synced_once, folder, dirs_exist_ok=True)
-    prune(folder / "jobs.duckdb")
-    return folder
+        publish(api, account(), folder / "jobs.duckdb")
+    return folder / "jobs.duckdb"
 
 
 @pytest.fixture
-def synced(synced_once: Path, tmp_path: Path) -> Path:
+def synced(publish: Published, tmp_path: Path) -> Path:
     """The published file of the account."""
-    shutil.copytree(synced_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "jobs.duckdb"
+    return published(publish, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pruned_once(publish: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that file, pruned; to be copied."""
+    database = published(publish, tmp_path_factory.mktemp("pruned"))
+    prune(database)
+    return database.parent
 
 
 @pytest.fixture
