@@ -55,6 +55,16 @@ def test_the_demo_needs_no_key_and_no_option(tmp_path: Path) -> None:
     }
 
 
+def test_a_sync_imports_no_pandas(tmp_path: Path) -> None:
+    """Only who reads the file with pandas waits for its import, and pays its memory."""
+    done = run_afresh(tmp_path, "sync", "--demo", environ={"PYTHONPROFILEIMPORTTIME": "1"})
+
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "pyarrow" in modules
+    assert "pandas" not in modules
+
+
 def test_the_json_summary_is_all_of_stdout(tmp_path: Path) -> None:
     """`--json` prints one object with the fields of the contract; progress goes to stderr."""
     with api_of([job(1)]) as api:

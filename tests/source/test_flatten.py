@@ -1,7 +1,7 @@
 """Jobs to Arrow tables: every row in its place, and nothing else."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from telnyx_jobs.api.models import Record
 from telnyx_jobs.api.parsing import read_job
-from telnyx_jobs.schema import CHILDREN, LOADED, MARKER
-from telnyx_jobs.source.flatten import Observed, arrow_schema, job_tables
+from telnyx_jobs.schema import CHILDREN, JOB_OBSERVATIONS, LOADED, MARKER
+from telnyx_jobs.source.flatten import Observed, arrow_schema, job_tables, table_of
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 
@@ -115,6 +115,25 @@ def test_every_element_becomes_its_row(drawn: list[dict[str, Any]]) -> None:
     assert tables["job_operations"] == operations
     assert tables["job_operation_errors"] == errors
     assert [row["id"] for row in tables["jobs"]] == [job["id"] for job in sent]
+
+
+long_texts = st.text(st.characters(exclude_categories=["Cs"]))
+zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+times = st.datetimes(timezones=zones)
+counts = st.none() | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    st.lists(st.tuples(long_texts, times, st.none() | long_texts, st.none() | times, *[counts] * 4))
+)
+def test_values_are_what_arrow_makes_of_them(drawn: list[tuple[Any, ...]]) -> None:
+    """Texts, times of any offset and numbers come through as they are, NULLs too."""
+    schema = arrow_schema(JOB_OBSERVATIONS)
+
+    table = table_of(JOB_OBSERVATIONS, drawn)
+
+    rows = [dict(zip(schema.names, row, strict=True)) for row in drawn]
+    assert table == pa.Table.from_pylist(rows, schema)
 
 
 def _number(element: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from telnyx_jobs.settings import DEFAULT_BASE_URL, MAX_PAGE_SIZE, Scope
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.extraction import Extraction
-from telnyx_jobs.source.flatten import arrow_schema
+from telnyx_jobs.source.flatten import table_of
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
 from telnyx_jobs.source.sql import query_of
 from telnyx_jobs.source.state import SOURCE_NAME, STATE_KEY, KeptState
@@ -85,7 +85,7 @@ def _of_account(client: Client, scope: Scope) -> Iterator[Any]:
 
 def _without_rows() -> Iterator[Any]:
     for table in STORED:
-        yield _with_hints(table, arrow_schema(table).empty_table(), _dialect())
+        yield _with_hints(table, table_of(table, ()), _dialect())
 
 
 def _tables(extraction: Extraction) -> Iterator[Any]:
@@ -94,10 +94,13 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
     dialect = _dialect()
     # JSON columns are loaded as Arrow text, and dlt warns of it for each batch
     with without_log("several column hints were different"):
+        yielded: set[str] = set()
         for tables in extraction.package(KeptState.of(state.get(STATE_KEY))):
             for table in LOADED:
-                if table.name in tables:
-                    rows = tables.pop(table.name)
+                rows = tables.pop(table.name, None)
+                # without rows only once, so that the table exists
+                if rows is not None and (len(rows) or table.name not in yielded):
+                    yielded.add(table.name)
                     yield _with_hints(table, rows, dialect, appends=extraction.appends)
     state[STATE_KEY] = extraction.state().to_json()
 
