@@ -324,7 +324,12 @@ def wait_for_writers(published: BinaryIO, path: Path, *, seconds: float) -> None
 
 
 def _import_dlt() -> None:
+    """Import what a load needs; the first two are what dlt imports only then."""
     prepare_dlt()
+    import dlt.sources.helpers.requests  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import telnyx_jobs.destinations.exact_duckdb
     import telnyx_jobs.source.resource  # noqa: F401
 
 
