@@ -38,7 +38,7 @@ from telnyx_jobs.text import printable
 from telnyx_jobs.threads import in_thread
 from telnyx_jobs.version import __version__
 
-_Answer = tuple[int, httpx.Headers, bytes]
+_Answer = tuple[int, httpx.Headers, bytearray]
 """Status, headers and whole body."""
 _Params = dict[str, str | Sequence[str]]
 """Query parameters; each member of a sequence is a parameter."""
@@ -140,7 +140,7 @@ class Client:
         if statuses:
             params["filter[status][]"] = statuses
 
-        def read(body: bytes) -> Page:
+        def read(body: bytearray) -> Page:
             page = read_page(body)
             # an account without jobs may be announced as one page
             is_no_list = page.total_pages == 1 and not page.total_results
@@ -176,7 +176,7 @@ class Client:
             record = each.record(record)
         return record
 
-    def _get(self, path: str, params: _Params, read: Callable[[bytes], T]) -> T | None:
+    def _get(self, path: str, params: _Params, read: Callable[[bytearray], T]) -> T | None:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Transient),
             stop=tenacity.stop_after_attempt(self._max_retries + 1),
@@ -190,7 +190,7 @@ class Client:
         except _Transient as error:
             raise error.final from None
 
-    def _attempt(self, path: str, params: _Params, read: Callable[[bytes], T]) -> T | None:
+    def _attempt(self, path: str, params: _Params, read: Callable[[bytearray], T]) -> T | None:
         self._limit.admit()
         try:
             status, headers, body = self._send(path, params)
@@ -236,14 +236,15 @@ class Client:
         timeout = httpx.Timeout(self._timeout, connect=min(_CONNECT_SECONDS, self._timeout))
         url = f"{self._base_url}/{path}"
         with self._http.stream("GET", url, params=params, timeout=timeout) as response:
-            chunks = []
+            # a list of the chunks would hold the answer twice
+            body = bytearray()
             for chunk in response.iter_bytes():
-                chunks.append(chunk)
+                body += chunk
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("nobody waits for the rest")
-            return response.status_code, response.headers, b"".join(chunks)
+            return response.status_code, response.headers, body
 
-    def _refusal(self, status: int, headers: httpx.Headers, body: bytes) -> Exception:
+    def _refusal(self, status: int, headers: httpx.Headers, body: bytearray) -> Exception:
         said = self._without_key(
             f"{status} {_error_title(body) or responses.get(status, '')}".strip()
         )[:80]
@@ -327,7 +328,7 @@ class _ErrorLine(msgspec.Struct):
     title: str | None = None
 
 
-def _error_title(body: bytes) -> str | None:
+def _error_title(body: bytearray) -> str | None:
     """Code and title of Telnyx's error body, such as `10009 Authentication failed`, in one line."""
     try:
         error = msgspec.json.decode(body, type=_ErrorBody).errors[0]

@@ -51,7 +51,7 @@ _retrieve_decoder = msgspec.json.Decoder(_RetrieveAnswer)
 _job_decoder = msgspec.json.Decoder(Job)
 
 
-def read_page(body: bytes) -> Page:
+def read_page(body: bytes | bytearray) -> Page:
     """The list answer in `body`. Raises BrokenAnswer if it is not one."""
     try:
         answer = _list_decoder.decode(body)
@@ -61,7 +61,7 @@ def read_page(body: bytes) -> Page:
     return Page(records, answer.meta.total_pages, answer.meta.total_results)
 
 
-def read_job(body: bytes) -> Record | Rejected:
+def read_job(body: bytes | bytearray) -> Record | Rejected:
     """The retrieve answer in `body`. Raises BrokenAnswer if it is not one."""
     try:
         return Record(_clean(_retrieve_decoder.decode(body).data))
@@ -72,7 +72,7 @@ def read_job(body: bytes) -> Record | Rejected:
         return _read_record(data)
 
 
-def _read_page_by_record(body: bytes) -> Page:
+def _read_page_by_record(body: bytes | bytearray) -> Page:
     envelope = _envelope(body)
     try:
         texts = elements(envelope["data"])
@@ -88,7 +88,7 @@ def _read_page_by_record(body: bytes) -> Page:
     )
 
 
-def _envelope(body: bytes) -> dict[str, str]:
+def _envelope(body: bytes | bytearray) -> dict[str, str]:
     """The members of the body, each as its text."""
     # bytes that are not UTF-8 become surrogates, so they spoil their own record only
     text = body.decode("utf-8-sig", errors="surrogateescape")
