@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -120,14 +121,15 @@ def test_every_element_becomes_its_row(drawn: list[dict[str, Any]]) -> None:
 long_texts = st.text(st.characters(exclude_categories=["Cs"]))
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 times = st.datetimes(timezones=zones)
-counts = st.none() | st.integers(-(2**63), 2**63 - 1)
+integers = st.integers(-(2**63), 2**63 - 1)
+counts = st.none() | integers | integers.map(Decimal)
 
 
 @given(
     st.lists(st.tuples(long_texts, times, st.none() | long_texts, st.none() | times, *[counts] * 4))
 )
 def test_values_are_what_arrow_makes_of_them(drawn: list[tuple[Any, ...]]) -> None:
-    """Texts, times of any offset and numbers come through as they are, NULLs too."""
+    """Texts, times of any offset, integers and decimals come through as they are, NULLs too."""
     schema = arrow_schema(JOB_OBSERVATIONS)
 
     table = table_of(JOB_OBSERVATIONS, drawn)

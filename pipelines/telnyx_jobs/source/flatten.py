@@ -44,6 +44,8 @@ ARROW_TYPES = {
     "double": pa.float64(),
     "bool": pa.bool_(),
 }
+_json_encoder = msgspec.json.Encoder(decimal_format="number")
+"""Some drivers give integers as decimals."""
 
 
 @dataclass(slots=True)
@@ -129,7 +131,7 @@ def _arrays(columns: Sequence[Sequence[Any]], types: Sequence[pa.DataType]) -> l
     itself, but wins that time back only from a million numbers on.
     """
     names = [str(place) for place in range(len(columns))]
-    text = msgspec.json.encode(dict(zip(names, columns, strict=True)))
+    text = _json_encoder.encode(dict(zip(names, columns, strict=True)))
     lists = pa.schema([(name, pa.list_(kind)) for name, kind in zip(names, types, strict=True)])
     table = read_json(
         pa.BufferReader(text),
