@@ -117,29 +117,42 @@ def redshift(folder: Path) -> Iterator[StandIn]:
         )
 
 
-@contextmanager
-def clickhouse(folder: Path) -> Iterator[StandIn]:
-    """The engine in the process of each sync, behind dlt's clickhouse destination."""
-    script = str(Path(__file__).with_name("clickhouse_in_process.py"))
-    credentials = "clickhouse://user:password-of-the-tests@127.0.0.1:1/it?http_port=1&secure=0"
+def syncing(run_there: Callable[..., str]) -> Callable[[Any], Json]:
+    """Syncs an API by the command line, and returns the summary."""
 
     def sync(api: Any) -> Json:
         options = ("sync", "--audit-pages", "0", "--json")
         summary: Json = json.loads(run_there(*options, **access(api)))
         return summary
 
+    return sync
+
+
+def reading(folder: Path, *command: str, **environ: str) -> Callable[..., Mapping[str, list[Row]]]:
+    """Runs queries by a script, which takes them from one file and writes rows into another."""
+
+    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
+        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
+        in_environment(folder, *command, "queries", "rows", **environ)
+        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
+        return found
+
+    return read
+
+
+@contextmanager
+def clickhouse(folder: Path) -> Iterator[StandIn]:
+    """The engine in the process of each sync, behind dlt's clickhouse destination."""
+    script = str(Path(__file__).with_name("clickhouse_in_process.py"))
+    credentials = "clickhouse://user:password-of-the-tests@127.0.0.1:1/it?http_port=1&secure=0"
+
     def run_there(*arguments: str, **environ: str) -> str:
         environ |= {"DESTINATION__CLICKHOUSE__CREDENTIALS": credentials}
         environ["TELNYX_JOBS_DESTINATION"] = "clickhouse"
         return in_environment(folder, script, "store", *arguments, **environ)
 
-    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
-        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
-        in_environment(folder, script, "store", "read", "queries", "rows")
-        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
-        return found
-
-    yield StandIn(sync, read, "`it`.`{}___{}`".format, run=run_there)
+    read = reading(folder, script, "store", "read")
+    yield StandIn(syncing(run_there), read, "`it`.`{}___{}`".format, run=run_there)
 
 
 def free_port() -> str:
@@ -167,22 +180,11 @@ def bigquery(folder: Path) -> Iterator[StandIn]:
         f"{prefix}CLIENT_EMAIL": "loader@example.com",
     }
 
-    def sync(api: Any) -> Json:
-        options = ("sync", "--audit-pages", "0", "--json")
-        summary: Json = json.loads(run_there(*options, **access(api)))
-        return summary
-
     def run_there(*arguments: str, **environ: str) -> str:
         home = folder / f"run-{next(homes)}"
         home.mkdir()
         environ |= credentials | {"TELNYX_JOBS_DESTINATION": "bigquery"}
         return in_environment(home, script, *arguments, **environ)
-
-    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
-        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
-        in_environment(folder, "-c", READ_BIGQUERY, "queries", "rows", **credentials)
-        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
-        return found
 
     command = [str(python_of("bqemulator")), server_script, port, free_port()]
     with (folder / "server.log").open("wb") as log:
@@ -191,7 +193,8 @@ def bigquery(folder: Path) -> Iterator[StandIn]:
     try:
         in_environment(folder, "-c", WAIT, port)
         # a sync takes it half a minute
-        yield StandIn(sync, read, syncs=(0, 2), run=run_there)
+        read = reading(folder, "-c", READ_BIGQUERY, **credentials)
+        yield StandIn(syncing(run_there), read, syncs=(0, 2), run=run_there)
     finally:
         server.terminate()
         server.wait()
@@ -205,28 +208,19 @@ def snowflake(folder: Path) -> Iterator[StandIn]:
     credentials = f"host=127.0.0.1&port={port}&protocol=http"
     credentials = f"snowflake://user:password-of-the-tests@fakesnow/IT?{credentials}"
 
-    def sync(api: Any) -> Json:
-        options = ("sync", "--audit-pages", "0", "--json")
-        summary: Json = json.loads(run_there(*options, **access(api)))
-        return summary
-
     def run_there(*arguments: str, **environ: str) -> str:
         environ |= {"DESTINATION__SNOWFLAKE__CREDENTIALS": credentials}
         environ["TELNYX_JOBS_DESTINATION"] = "snowflake"
         return in_environment(folder, script, *arguments, **environ)
-
-    def read(queries: Mapping[str, str]) -> Mapping[str, list[Row]]:
-        (folder / "queries").write_bytes(pickle.dumps(dict(queries)))
-        in_environment(folder, "-c", READ_SNOWFLAKE, str(port), "queries", "rows")
-        found: dict[str, list[Row]] = pickle.loads((folder / "rows").read_bytes())
-        return found
 
     command = [str(python_of("fakesnow")), "-m", "fakesnow", "--server", "--port", str(port)]
     log = (folder / "server.log").open("wb")
     server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         in_environment(folder, "-c", CREATE_DATABASE, str(port))
-        yield StandIn(sync, read, lambda schema, name: f"{schema}.{name}".upper(), run=run_there)
+        read = reading(folder, "-c", READ_SNOWFLAKE, str(port))
+        named = "{}.{}".format
+        yield StandIn(syncing(run_there), read, lambda *of: named(*of).upper(), run=run_there)
     finally:
         server.kill()
         server.wait()

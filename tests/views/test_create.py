@@ -17,7 +17,7 @@ from telnyx_jobs.api.models import Record
 from telnyx_jobs.api.parsing import read_page
 from telnyx_jobs.errors import BadConfiguration
 from telnyx_jobs.schema import LOADED, RAW_SCHEMA
-from telnyx_jobs.source.flatten import Observed, empty_tables, job_tables
+from telnyx_jobs.source.flatten import Observed, job_tables, table_of
 from telnyx_jobs.views.create import create_views
 
 MOMENT = datetime(2026, 11, 2, tzinfo=UTC)
@@ -38,10 +38,11 @@ def load(pipeline: dlt.Pipeline, jobs: Sequence[Json]) -> None:
 
     @dlt.resource
     def records() -> Iterator[Any]:
-        for name, rows in (empty_tables() | tables_of(jobs)).items():
-            table = next(each for each in LOADED if each.name == name)
+        found = tables_of(jobs)
+        for table in LOADED:
+            rows = found[table.name] if table.name in found else table_of(table, ())
             hints: Any = {c.name: {"data_type": "json"} for c in table.columns if c.type == "json"}
-            made = dlt.mark.make_hints(table_name=name, columns=hints)
+            made = dlt.mark.make_hints(table_name=table.name, columns=hints)
             yield dlt.mark.with_hints(rows, made, create_table_variant=True)
 
     pipeline.run(records(), loader_file_format="insert_values")

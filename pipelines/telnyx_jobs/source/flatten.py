@@ -29,7 +29,6 @@ from telnyx_jobs.schema import (
     JOB_PARAMETERS,
     JOB_PHONE_NUMBERS,
     JOBS,
-    LOADED,
     MARKER,
     REJECTED_RECORDS,
     Table,
@@ -68,10 +67,6 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema(
         [pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns]
     )
-
-
-def empty_tables() -> dict[str, pa.Table]:
-    return {table.name: table_of(table, ()) for table in LOADED}
 
 
 def job_tables(observed: Sequence[Observed], *, marked: bool = True) -> dict[str, pa.Table]:
