@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import duckdb
@@ -21,7 +22,7 @@ from support.syncs import (
     sync_once,
     tables,
 )
-from telnyx_jobs.destinations.duckdb_file import DuckDBFile
+from telnyx_jobs.destinations.duckdb_file import DuckDBFile, _copy
 from telnyx_jobs.errors import BadConfiguration, CannotWrite, KeyRefused, TryAgainLater
 from telnyx_jobs.settings import Settings
 
@@ -198,6 +199,21 @@ def _serving(jobs: Callable[[], list[Json]]) -> Any:
     from telnyx_jobs.demo_api import serve
 
     return serve(jobs)
+
+
+@pytest.mark.parametrize("folder", [".", "/dev/shm"])
+def test_a_copy_holds_every_byte(folder: str, tmp_path: Path) -> None:
+    """A copy is whole, also where the system refuses to copy between two file systems."""
+    if not (tmp_path / folder).exists():
+        pytest.skip("Linux alone has it")
+    content = bytes(range(251)) * 20_000
+    with NamedTemporaryFile(dir=tmp_path / folder) as original:
+        original.write(content)
+        original.flush()
+        with Path(original.name).open("rb") as reader:
+            _copy(reader, tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == content
 
 
 def test_a_run_never_publishes_the_build_of_another(database: Path) -> None:

@@ -5,12 +5,13 @@ DuckDB names a database after its file. Storage version v1.4.0, so today's drive
 """
 
 import fcntl
+import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,8 +56,8 @@ _BUILD_MEMORY = "96MiB"
 _UNUSABLE = re.compile(r"[?%\\\ud800-\udfff]")
 """DuckDB ends a path at the first, and takes the third for a slash; dlt formats the second. The
 others stand for bytes that are not UTF-8."""
-_FICLONE = 0x40049409
-"""Linux's request to share a file's blocks instead of copying them."""
+_COPIED_BYTES = 1024**3
+"""Copied by one call of the system."""
 WRITER_SECONDS = 5.0
 """How long a sync waits for somebody else to close the published file, opened for writing."""
 
@@ -334,10 +335,11 @@ def _import_dlt() -> None:
 
 
 def _copy(reader: BinaryIO, target: Path) -> None:
+    """Copy in the system, which shares the blocks where the file system can, without our memory."""
     with target.open("wb") as writer:
-        try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-            return
-        except OSError:
-            # this file system cannot share blocks
-            shutil.copyfileobj(reader, writer, 16 * 1024 * 1024)
+        # macOS has no such call, and not all file systems know it
+        with suppress(AttributeError, OSError):
+            while os.copy_file_range(reader.fileno(), writer.fileno(), _COPIED_BYTES):
+                pass
+        # what is left: nothing, or all of it
+        shutil.copyfileobj(reader, writer, 1024 * 1024)
