@@ -4,7 +4,7 @@ Pages shift while they are read: new jobs repeat records (the last one read wins
 hide records (a full run counts, and reads again).
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import InitVar, dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from telnyx_jobs.settings import Scope
 from telnyx_jobs.source.account import AccountCheck
 from telnyx_jobs.source.audit import Audit, Head
 from telnyx_jobs.source.counts import Counts
-from telnyx_jobs.source.loaded import Loaded
+from telnyx_jobs.source.loaded import Loaded, Version
 from telnyx_jobs.source.open_jobs import OpenJobReader
 from telnyx_jobs.source.page_cache import Found
 from telnyx_jobs.source.pages import PageReader, identity
@@ -116,14 +116,14 @@ class Lists:
         types = [job_type] if job_type else []
         wanted = {*self.loaded.open_job_ids(self.now(), types)} - self.seen
         for page in self.open_jobs.read(job_type, wanted, head, self.now()) if wanted else ():
-            yield self._found(page)
+            yield self._found(page, self.loaded.versions(page.job_ids()))
         return head
 
     def history(self, job_type: str | None, head: Head) -> Iterator[list[Found]]:
         """Pages read longest ago, once the whole list has been read."""
         if len(self._spans(job_type).spans) == 1:
             for page in self.audit.read(job_type, head, self.now()):
-                yield self._found(page)
+                yield self._found(page, self.loaded.versions(page.job_ids()))
 
     def _walk(
         self,
@@ -138,20 +138,24 @@ class Lists:
             coverage.spans.clear()
         walk = Walk(coverage, skip_swept=skip_swept, page_size=self.client.page_size)
         found: list[Found] = []
-        passed, shown, total = 0, set[str](), None
+        versions: dict[str, Version] = {}
+        passed, new, total = 0, set[str](), None
 
         def is_known(page: Page) -> list[bool]:
+            nonlocal versions
+            versions = self.loaded.versions(page.job_ids())
             # before the page counts as read, since a spent budget may end the run here
-            self.account.confirm(page.job_ids())
-            return self._known(page) if skip_swept else []
+            self.account.confirm(list(versions))
+            return [r.job_id in versions or r.job_id in self.known_before for r in page.records]
 
         def keep(page: Page) -> None:
             nonlocal found, passed, total
             note(page)
             passed, total = passed + self.client.page_size, page.total_results
             loadable = self.loaded.not_pruned(page.records)
-            shown.update(r.job_id for r in loadable if isinstance(r, Record))
-            found = self._found(page)
+            new.update(r.job_id for r in loadable if isinstance(r, Record))
+            new.difference_update(versions)
+            found = self._found(page, versions)
             if walk.next_page is not None and not self.scope.full:
                 self.keep(found)
 
@@ -160,19 +164,15 @@ class Lists:
         for page in pages:
             page.records.clear()
             yield found
-        new = shown - self.loaded.versions(list(shown)).keys()
         return Head(passed, len(new), total)
 
-    def _known(self, page: Page) -> list[bool]:
-        """For each job of the page whether an earlier run has loaded or cached it."""
-        loaded = self.loaded.versions(page.job_ids())
-        return [r.job_id in loaded or r.job_id in self.known_before for r in page.records]
+    def _found(self, page: Page, versions: Mapping[str, Version]) -> list[Found]:
+        """The records of a page that are in the run's scope, and to be loaded as they are.
 
-    def _found(self, page: Page) -> list[Found]:
-        """The records of a page that are in the run's scope, and to be loaded as they are."""
+        `versions` are the stored ones of the page's jobs.
+        """
         self.counts.jobs_listed += len(page.records)
         now = self.now()
-        versions = self.loaded.versions(page.job_ids())
         found: list[Found] = []
         for record in self.loaded.not_pruned(page.records):
             if isinstance(record, Record):

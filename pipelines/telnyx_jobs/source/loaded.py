@@ -58,6 +58,8 @@ class Loaded:
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
         """The stored version of each of these jobs; those not stored are left out."""
+        if not job_ids:
+            return {}
         operations = " + ".join(f"coalesce({column.name}, 0)" for column in COUNTS[1:])
         rows = self.query(
             f"select id, {ROW_HASH}, missing_since is not null, updated_at, status, "
@@ -87,6 +89,8 @@ class Loaded:
 
     def rows(self, job_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """Whole rows of `jobs`, columns in the order of the schema."""
+        if not job_ids:
+            return []
         columns = ", ".join(map(as_text, JOBS.columns))
         sql = f"select {columns} from {_JOBS} where id in ({_marks(job_ids)})"
         return self.query(sql, job_ids)
