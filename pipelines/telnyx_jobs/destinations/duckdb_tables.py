@@ -51,11 +51,13 @@ def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
     Raises BadConfiguration for a file that a newer version published.
     """
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
+    existing = _columns(connection)
     for table in STORED:
-        connection.execute(_ddl(table))
-        existing = _columns(connection, table)
+        if table.name not in existing:
+            connection.execute(_ddl(table))
+            continue
         for column in table.columns:
-            if column.name not in existing:
+            if column.name not in existing[table.name]:
                 connection.execute(
                     f"alter table {RAW_SCHEMA}.{table.name} "
                     f'add column "{column.name}" {_SQL_TYPES[column.type]}'
@@ -65,12 +67,12 @@ def update_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def has_published(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a sync of any version has published this file."""
-    return bool(_columns(connection, SYNC_RUNS))
+    return SYNC_RUNS.name in _columns(connection)
 
 
 def newest_version(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The program that published last; None if that is unknown, as of an old file."""
-    if "version" not in _columns(connection, SYNC_RUNS):
+    if "version" not in _columns(connection).get(SYNC_RUNS.name, ()):
         return None
     newest = connection.execute(
         f"select version from {RAW_SCHEMA}.sync_runs order by started_at desc limit 1"
@@ -119,19 +121,22 @@ def insert_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) ->
     connection.execute(f"insert into {table} ({columns}) values ({marks})", list(run.values()))
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
-    sql = (
-        "select column_name from duckdb_columns() where database_name = current_database() "
-        "and schema_name = ? and table_name = ?"
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The columns of each raw table that exists."""
+    return dict(
+        connection.execute(
+            "select table_name, list(column_name) from duckdb_columns() "
+            "where database_name = current_database() and schema_name = ? group by table_name",
+            [RAW_SCHEMA],
+        ).fetchall()
     )
-    return {name for (name,) in connection.execute(sql, [RAW_SCHEMA, table.name]).fetchall()}
 
 
 def _ddl(table: Table) -> str:
     columns = ", ".join(
         f'"{c.name}" {_SQL_TYPES[c.type]}{"" if c.nullable else " not null"}' for c in table.columns
     )
-    return f"create table if not exists {RAW_SCHEMA}.{table.name} ({columns})"
+    return f"create table {RAW_SCHEMA}.{table.name} ({columns})"
 
 
 def _comments(table: Table) -> str:
