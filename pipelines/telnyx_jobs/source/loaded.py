@@ -48,11 +48,13 @@ class Version(NamedTuple):
 class Loaded:
     """Questions about the loaded jobs. `job_types` narrows to these types; empty means all.
 
-    `takes_appends` is whether a first load, into empty tables, may append instead of replace.
+    `has_tables` is whether the raw tables exist, `takes_appends` whether a first load, into empty
+    ones, may append instead of replace.
     """
 
     query: Query
     _: KW_ONLY
+    has_tables: bool = True
     takes_appends: bool = True
     removals: Removals = NOTHING_REMOVED
 
@@ -223,5 +225,5 @@ def _of_types(job_types: Sequence[str]) -> tuple[str, list[Any]]:
     return (f" and type in ({_marks(job_types)})" if job_types else ""), list(job_types)
 
 
-NOTHING_LOADED = Loaded(lambda sql, parameters: [], takes_appends=False)
+NOTHING_LOADED = Loaded(lambda sql, parameters: [], has_tables=False, takes_appends=False)
 """A destination without tables, as before a first load."""

@@ -75,7 +75,8 @@ def empty_tables() -> DltResource:
 
 
 def _records(tables: Iterator[Any]) -> DltResource:
-    return dlt.resource(tables, name="records")
+    # dlt.resource would look through every imported module for the generator's own
+    return DltResource.from_data(tables, name="records")
 
 
 def _of_account(client: Client, scope: Scope) -> Iterator[Any]:
@@ -94,13 +95,13 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
     dialect = _dialect()
     # JSON columns are loaded as Arrow text, and dlt warns of it for each batch
     with without_log("several column hints were different"):
-        yielded: set[str] = set()
+        # tables that are loaded also without rows, so that they exist, and jobs, as a load has any
+        missing = {JOBS.name} if extraction.loaded.has_tables else {table.name for table in LOADED}
         for tables in extraction.package(KeptState.of(state.get(STATE_KEY))):
             for table in LOADED:
                 rows = tables.pop(table.name, None)
-                # without rows only once, so that the table exists
-                if rows is not None and (len(rows) or table.name not in yielded):
-                    yielded.add(table.name)
+                if rows is not None and (len(rows) or table.name in missing):
+                    missing.discard(table.name)
                     yield _with_hints(table, rows, dialect, appends=extraction.appends)
     state[STATE_KEY] = extraction.state().to_json()
 
