@@ -65,3 +65,15 @@ def test_damage_elsewhere_is_found(
     assert rows(database, "select status from telnyx_raw.jobs where id = 'job-00002'") == [
         ("failed",)
     ]
+
+
+def test_a_sync_without_changes_compares_the_totals(tmp_path: Path) -> None:
+    """A sync that finds nothing new still counts the rows of the file."""
+    jobs = account()
+    database = tmp_path / "jobs.duckdb"
+    with api_of(jobs) as api:
+        sync_once(api, database)
+        change_file(database, "delete from telnyx_raw.job_phone_numbers where job_id = 'job-00001'")
+
+        with pytest.raises(Bug):
+            sync_once(api, database)

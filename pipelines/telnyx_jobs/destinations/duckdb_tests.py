@@ -80,6 +80,8 @@ def failed_tests(connection: duckdb.DuckDBPyConnection, ending: str = "") -> Fai
 def failed_tests_of(connection: duckdb.DuckDBPyConnection, job_ids: list[str]) -> Failed:
     """What the data tests find in the rows of these jobs, and in the totals of the whole file."""
     failed = failed_tests(connection, _TOTALS)
+    if not job_ids:
+        return failed
     ((database,),) = connection.execute("select current_database()").fetchall()
     quoted = identifier(database)
     connection.execute(f"attach ':memory:' as {_CHANGED}")
