@@ -76,9 +76,14 @@ class _Peak:
 
 def _descendants(pid: int) -> Iterator[int]:
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = [*Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        # the process has ended
+        return
+    for thread in threads:
         try:
-            pids = children.read_text().split()
+            pids = (thread / "children").read_text().split()
         except OSError:
             # the thread has ended
             continue
