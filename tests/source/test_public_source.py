@@ -3,53 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from support.postgres import Server
+from support.own_pipelines import Into, load, rows
 from support.syncs import ROOT, Jobs, api_of, environment, error, failure, job, numbers
-from telnyx_jobs import telnyx_jobs
-from telnyx_jobs.demo_api import FakeApi
-
-Into = Callable[..., dlt.Pipeline]
-"""Makes a pipeline of any name into a database, with a working folder of its own each time."""
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
-    if request.param == "duckdb":
-        destination: Any = dlt.destinations.duckdb(str(tmp_path / "warehouse.duckdb"))
-    else:
-        server: Server = request.getfixturevalue("postgres")
-        destination = dlt.destinations.postgres(server.url(server.new_database()))
-    folders = iter(range(100))
-
-    def pipeline(dataset: str = "my_data", folder: str | None = None) -> dlt.Pipeline:
-        return dlt.pipeline(
-            f"of_{dataset}",
-            destination=destination,
-            dataset_name=dataset,
-            pipelines_dir=str(tmp_path / (folder or f"working folder {next(folders)}")),
-        )
-
-    return pipeline
-
-
-def load(pipeline: dlt.Pipeline, api: FakeApi, **options: Any) -> None:
-    pipeline.run(telnyx_jobs(api_key=api.key, base_url=api.url, **options))
-
-
-def rows(pipeline: dlt.Pipeline, table: str, *columns: str) -> list[tuple[Any, ...]]:
-    with pipeline.sql_client() as client:
-        listed = ", ".join(columns)
-        return [
-            *map(tuple, client.execute_sql(f"select {listed} from {table} order by 1, 2") or ())
-        ]
 
 
 def test_children_follow_their_job_from_an_empty_folder_too(into: Into) -> None:

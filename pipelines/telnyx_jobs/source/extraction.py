@@ -132,6 +132,7 @@ class Extraction:
             filter_failed_at=lists.open_jobs.filter_failed_at,
             lists_whole_at=lists.trust.whole_at,
             lists_short_at=lists.trust.short_at,
+            whole_until=self._now(),
         )
 
     def forget_pages(self) -> None:

@@ -55,7 +55,7 @@ class Lists:
         page_size = self.client.page_size
         self.trust = ListTrust(
             self.client.job,
-            dict.fromkeys(kept.waiting),
+            dict.fromkeys([*kept.waiting, *self.loaded.job_ids_in_doubt()]),
             kept.lists_whole_at,
             kept.lists_short_at,
         )
@@ -183,6 +183,7 @@ class Lists:
                 if not self.trust.takes(record, versions.get(record.job_id), now):
                     self.seen.add(record.job_id)
                     continue
+                self.trust.ask_by_id.pop(record.job_id, None)
             if record.job_id is not None:
                 self.seen.add(record.job_id)
             found.append((record, now))

@@ -37,6 +37,7 @@ class Version(NamedTuple):
     """The version of a job that is stored."""
 
     content_hash: str
+    """Empty if some of its rows may be missing: no content has this hash."""
     is_missing: bool
     updated_at: datetime | None
     status: str | None
@@ -49,13 +50,16 @@ class Loaded:
     """Questions about the loaded jobs. `job_types` narrows to these types; empty means all.
 
     `has_tables` is whether the raw tables exist, `takes_appends` whether a first load, into empty
-    ones, may append instead of replace.
+    ones, may append instead of replace. Jobs observed after `whole_until` were loaded by a run that
+    was stopped meanwhile, so that some of their rows may be missing; None if every run loads all or
+    nothing.
     """
 
     query: Query
     _: KW_ONLY
     has_tables: bool = True
     takes_appends: bool = True
+    whole_until: datetime | None = None
     removals: Removals = NOTHING_REMOVED
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
@@ -64,12 +68,25 @@ class Loaded:
             return {}
         operations = " + ".join(f"coalesce({column.name}, 0)" for column in COUNTS[1:])
         rows = self.query(
-            f"select id, {ROW_HASH}, missing_since is not null, updated_at, status, "
+            f"select id, observed_at, {ROW_HASH}, missing_since is not null, updated_at, status, "
             f"{operations} "
             f"from {_JOBS} where id in ({_marks(job_ids)})",
             job_ids,
         )
-        return {job_id: Version(*version) for job_id, *version in rows}
+        return {
+            job_id: Version("" if self._is_in_doubt(observed_at) else content_hash, *version)
+            for job_id, observed_at, content_hash, *version in rows
+        }
+
+    def _is_in_doubt(self, observed_at: datetime) -> bool:
+        return self.whole_until is not None and observed_at > self.whole_until
+
+    def job_ids_in_doubt(self) -> list[str]:
+        """Jobs some of whose rows may be missing."""
+        if self.whole_until is None:
+            return []
+        sql = f"select id from {_JOBS} where observed_at > ? order by observed_at, id"
+        return self._ids(sql, [self.whole_until])
 
     def not_pruned(self, records: Iterable[Record | Rejected]) -> Iterator[Record | Rejected]:
         """Those that may be loaded: a pruned job must not come back, one that was kept may."""

@@ -25,6 +25,7 @@ from telnyx_jobs.source.dlt_log import without_log
 from telnyx_jobs.source.extraction import Extraction
 from telnyx_jobs.source.flatten import table_of
 from telnyx_jobs.source.loaded import NOTHING_LOADED, Loaded
+from telnyx_jobs.source.pages import EARLIEST
 from telnyx_jobs.source.sql import query_of
 from telnyx_jobs.source.state import SOURCE_NAME, STATE_KEY, KeptState
 from telnyx_jobs.views.create import has_tables, qualified
@@ -97,7 +98,9 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
     with without_log("several column hints were different"):
         # tables that are loaded also without rows, so that they exist, and jobs, as a load has any
         missing = {JOBS.name} if extraction.loaded.has_tables else {table.name for table in LOADED}
-        for tables in extraction.package(KeptState.of(state.get(STATE_KEY))):
+        # dlt may still have the state of tables that are gone
+        kept = KeptState.of(state.get(STATE_KEY)) if extraction.loaded.has_tables else None
+        for tables in extraction.package(kept):
             for table in LOADED:
                 rows = tables.pop(table.name, None)
                 if rows is not None and (len(rows) or table.name in missing):
@@ -109,7 +112,10 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
 @contextmanager
 def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
     """What the pipeline's dataset holds. Raises BadConfiguration for an unsuitable destination."""
-    if pipeline.destination is None:
+    package = dlt.current.load_package_state()["state"]
+    # with `refresh`, dlt empties the tables before it loads
+    is_refreshed = package.get("dropped_tables") or package.get("truncated_tables")
+    if pipeline.destination is None or is_refreshed:
         yield NOTHING_LOADED
         return
     strategies = pipeline.destination.capabilities().supported_merge_strategies or []
@@ -121,8 +127,13 @@ def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
     with pipeline.sql_client() as client:
         query = query_of(client, pipeline.dataset_name)
         names = [qualified(client, pipeline.dataset_name, table.name) for table in LOADED]
-        is_filled = has_tables(client, names)
-        yield Loaded(query, takes_appends=False) if is_filled else NOTHING_LOADED
+        if not has_tables(client, names):
+            yield NOTHING_LOADED
+            return
+        # dlt commits table by table, and its state after all of them
+        kept = KeptState.of(dlt.current.source_state().get(STATE_KEY))
+        whole_until = kept and kept.whole_until
+        yield Loaded(query, takes_appends=False, whole_until=whole_until or EARLIEST)
 
 
 def _dialect() -> str:

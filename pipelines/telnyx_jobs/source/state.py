@@ -49,6 +49,8 @@ class KeptState(msgspec.Struct, omit_defaults=True):
     lists_whole_at: datetime | None = None
     lists_short_at: datetime | None = None
     """When list pages were last found to show jobs whole, and with fewer operations."""
+    whole_until: datetime | None = None
+    """Jobs observed later were loaded by a run that was stopped before this state was kept."""
 
     @classmethod
     def of(cls, value: Any) -> Self | None:
