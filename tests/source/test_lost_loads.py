@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dlt
 import pytest
 
-from support.own_pipelines import Into, load, rows
+from support.answer_faults import listing
+from support.faulty_api import FaultyApi
+from support.own_pipelines import Into, load, pipelines_into, rows
 from support.syncs import Jobs, api_of, environment, job, numbers
 from telnyx_jobs import telnyx_jobs
 from telnyx_jobs.demo_api import FakeApi
@@ -58,6 +61,7 @@ def two_open_jobs() -> Jobs:
 def end_jobs(jobs: Jobs) -> None:
     for each, n in zip(jobs, (2, 1), strict=False):
         each.update(status="completed", pending_operations=[], successful_operations=numbers(n))
+        each["updated_at"] = "2027-01-01T00:00:00.000Z"
 
 
 ENDED = [(f"job-0000{n}", "successful", f"+1555000000{n}") for n in (1, 2, 3)]
@@ -70,6 +74,28 @@ def test_a_limited_run_is_made_up_for(into: Into) -> None:
         load(into(), api)
         end_jobs(jobs)
         into().run(telnyx_jobs(api_key=api.key, base_url=api.url).add_limit(1))
+        pipeline = into()
+        load(pipeline, api)
+
+    assert rows(pipeline, *OPERATIONS) == ENDED
+
+
+@pytest.mark.parametrize("lagging", ["its lists", "all of it"])
+def test_older_answers_do_not_make_up_for_it(lagging: str, tmp_path: Path) -> None:
+    """A replica that lags behind has not the missing rows: the jobs are asked for again."""
+    into = pipelines_into(dlt.destinations.duckdb(str(tmp_path / "w.duckdb")), tmp_path)
+    jobs = two_open_jobs()
+    before = [dict(each) for each in jobs]
+    with api_of(jobs) as api:
+        load(into(), api)
+        end_jobs(jobs)
+        into().run(telnyx_jobs(api_key=api.key, base_url=api.url).add_limit(1))
+    with FaultyApi(before if lagging == "all of it" else jobs, otherwise=listing(before)) as api:
+        pipeline = into()
+        load(pipeline, api)
+        if lagging == "its lists":
+            assert rows(pipeline, *OPERATIONS) == ENDED
+    with FaultyApi(jobs, otherwise=listing(before[2:])) as api:
         pipeline = into()
         load(pipeline, api)
 

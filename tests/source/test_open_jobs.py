@@ -1,13 +1,12 @@
 """Open jobs far back in the list, finished jobs that change, and lists that show too little."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.answer_faults import refusal, whole
+from support.answer_faults import listing, refusal
 from support.faulty_api import Exchange, Fault, FaultyApi, good
 from support.syncs import (
     Jobs,
@@ -150,17 +149,6 @@ def test_a_list_that_shows_less_is_not_believed(
         sync_once(api, tmp_path / "jobs.duckdb")
 
     assert held(tmp_path / "jobs.duckdb") == expected(jobs)
-
-
-def listing(shown: Sequence[Json]) -> Fault:
-    """Each list page shows these jobs, all of them; a job by its id is answered rightly."""
-    meta = {"total_pages": 1, "total_results": len(shown), "page_number": 1, "page_size": 250}
-    page = whole(200, json.dumps({"data": shown, "meta": meta}).encode())
-
-    def answer(exchange: Exchange) -> None:
-        (page if "?" in exchange.request.target else good)(exchange)
-
-    return answer
 
 
 def test_an_older_answer_never_replaces_a_newer_one(tmp_path: Path) -> None:

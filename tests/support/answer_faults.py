@@ -7,7 +7,7 @@ import gzip
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,6 +30,17 @@ def refusal(
 def whole(status: int, body: bytes, headers: Mapping[str, str | None] | None = None) -> Fault:
     """A well-formed reply with any content."""
     return lambda exchange: exchange.reply(Reply(status, body, headers or {}))
+
+
+def listing(shown: Sequence[Mapping[str, object]]) -> Fault:
+    """Each list page shows these jobs, all of them; a job by its id is answered rightly."""
+    meta = {"total_pages": 1, "total_results": len(shown), "page_number": 1, "page_size": 250}
+    page = whole(200, json.dumps({"data": shown, "meta": meta}).encode())
+
+    def answer(exchange: Exchange) -> None:
+        (page if "?" in exchange.request.target else good)(exchange)
+
+    return answer
 
 
 def with_headers(headers: Mapping[str, str | None]) -> Fault:

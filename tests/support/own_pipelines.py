@@ -7,6 +7,7 @@ from typing import Any
 
 import dlt
 
+from support.faulty_api import FaultyApi
 from telnyx_jobs import telnyx_jobs
 from telnyx_jobs.demo_api import FakeApi
 
@@ -28,7 +29,7 @@ def pipelines_into(destination: Any, folder: Path) -> Into:
     return pipeline
 
 
-def load(pipeline: dlt.Pipeline, api: FakeApi, **options: Any) -> None:
+def load(pipeline: dlt.Pipeline, api: FakeApi | FaultyApi, **options: Any) -> None:
     pipeline.run(telnyx_jobs(api_key=api.key, base_url=api.url, **options))
 
 

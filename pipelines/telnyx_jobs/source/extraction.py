@@ -133,6 +133,7 @@ class Extraction:
             lists_whole_at=lists.trust.whole_at,
             lists_short_at=lists.trust.short_at,
             whole_until=self._now(),
+            in_doubt=sorted(lists.in_doubt),
         )
 
     def forget_pages(self) -> None:
@@ -174,7 +175,8 @@ class Extraction:
             ask += self.loaded.listed_job_ids(lists.since, scope.job_types)
         ask += self.loaded.rejected_job_ids(self._now())
         ask = [job_id for job_id in ask if job_id not in lists.seen]
-        yield from self._retrieve(list(dict.fromkeys([*ask, *lists.trust.ask_by_id])))
+        ask += [*sorted(lists.in_doubt), *lists.trust.ask_by_id]
+        yield from self._retrieve(list(dict.fromkeys(ask)))
         # last, as a spent budget ends the run
         for job_type, head in heads.items():
             yield from lists.history(job_type, head)
@@ -213,8 +215,7 @@ class Extraction:
             self._account.confirm([record.job_id for record in records])
             for record in records:
                 self._lists.open_jobs.note(record, self._now())
-            for job_id, _ in answers:
-                self._lists.trust.ask_by_id.pop(job_id, None)
+            self._lists.note_answers(answers)
             done += len(answers)
             self.report("retrieve", done=done, total=len(job_ids))
             yield found

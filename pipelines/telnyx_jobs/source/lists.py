@@ -14,11 +14,13 @@ from telnyx_jobs.progress import Report
 from telnyx_jobs.settings import Scope
 from telnyx_jobs.source.account import AccountCheck
 from telnyx_jobs.source.audit import Audit, Head
+from telnyx_jobs.source.changes import is_older
 from telnyx_jobs.source.counts import Counts
 from telnyx_jobs.source.loaded import Loaded, Version
 from telnyx_jobs.source.open_jobs import OpenJobReader
 from telnyx_jobs.source.page_cache import Found
 from telnyx_jobs.source.pages import PageReader, identity
+from telnyx_jobs.source.retrieve import Answers
 from telnyx_jobs.source.short_lists import ListTrust
 from telnyx_jobs.source.state import KeptState
 from telnyx_jobs.source.walk import Coverage, Walk
@@ -51,11 +53,13 @@ class Lists:
         """Jobs that a list page of this run has shown."""
         self.known_before: set[str] = set()
         """Jobs that a killed run has read."""
+        self.in_doubt = self.loaded.job_ids_in_doubt()
+        """Jobs some of whose rows may be missing, until an answer replaces all of them."""
         self.restore(kept)
         page_size = self.client.page_size
         self.trust = ListTrust(
             self.client.job,
-            dict.fromkeys([*kept.waiting, *self.loaded.job_ids_in_doubt()]),
+            dict.fromkeys(kept.waiting),
             kept.lists_whole_at,
             kept.lists_short_at,
         )
@@ -125,6 +129,22 @@ class Lists:
             for page in self.audit.read(job_type, head, self.now()):
                 yield self._found(page, self.loaded.versions(page.job_ids()))
 
+    def note_answers(self, answers: Answers) -> None:
+        """Jobs have been asked for by id."""
+        doubted = self.in_doubt.intersection(job_id for job_id, _ in answers)
+        versions = self.loaded.versions(sorted(doubted))
+        for job_id, answer in answers:
+            self.trust.ask_by_id.pop(job_id, None)
+            if answer is None:
+                self.in_doubt.discard(job_id)
+            elif isinstance(answer, Record):
+                self._settle(answer, versions.get(job_id))
+
+    def _settle(self, record: Record, version: Version | None) -> None:
+        """The record replaces all rows of its job, unless it is older than what is stored."""
+        if not (version and is_older(record, version.updated_at)):
+            self.in_doubt.discard(record.job_id)
+
     def _walk(
         self,
         job_type: str | None,
@@ -180,10 +200,11 @@ class Lists:
                 if self.since and created_at and created_at < self.since:
                     continue
                 self.open_jobs.note(record, now)
-                if not self.trust.takes(record, versions.get(record.job_id), now):
+                version = versions.get(record.job_id)
+                if not self.trust.takes(record, version, now):
                     self.seen.add(record.job_id)
                     continue
-                self.trust.ask_by_id.pop(record.job_id, None)
+                self._settle(record, version)
             if record.job_id is not None:
                 self.seen.add(record.job_id)
             found.append((record, now))

@@ -37,12 +37,17 @@ class Version(NamedTuple):
     """The version of a job that is stored."""
 
     content_hash: str
-    """Empty if some of its rows may be missing: no content has this hash."""
+    """Empty for a job in doubt: no content has this hash."""
     is_missing: bool
     updated_at: datetime | None
     status: str | None
     operations: int
     """Successful, pending and failed ones."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether some of its rows may be missing."""
+        return not self.content_hash
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,8 @@ class Loaded:
     """Questions about the loaded jobs. `job_types` narrows to these types; empty means all.
 
     `has_tables` is whether the raw tables exist, `takes_appends` whether a first load, into empty
-    ones, may append instead of replace. Jobs observed after `whole_until` were loaded by a run that
-    was stopped meanwhile, so that some of their rows may be missing; None if every run loads all or
-    nothing.
+    ones, may append instead of replace. A job is in doubt if it is one of `in_doubt`, or was
+    observed after `whole_until`: the run that loaded it was stopped, so rows may be missing.
     """
 
     query: Query
@@ -60,6 +64,7 @@ class Loaded:
     has_tables: bool = True
     takes_appends: bool = True
     whole_until: datetime | None = None
+    in_doubt: frozenset[str] = frozenset()
     removals: Removals = NOTHING_REMOVED
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, Version]:
@@ -74,19 +79,22 @@ class Loaded:
             job_ids,
         )
         return {
-            job_id: Version("" if self._is_in_doubt(observed_at) else content_hash, *version)
+            job_id: Version(
+                "" if self._is_in_doubt(job_id, observed_at) else content_hash, *version
+            )
             for job_id, observed_at, content_hash, *version in rows
         }
 
-    def _is_in_doubt(self, observed_at: datetime) -> bool:
-        return self.whole_until is not None and observed_at > self.whole_until
+    def _is_in_doubt(self, job_id: str, observed_at: datetime) -> bool:
+        is_late = self.whole_until is not None and observed_at > self.whole_until
+        return is_late or job_id in self.in_doubt
 
-    def job_ids_in_doubt(self) -> list[str]:
+    def job_ids_in_doubt(self) -> set[str]:
         """Jobs some of whose rows may be missing."""
         if self.whole_until is None:
-            return []
-        sql = f"select id from {_JOBS} where observed_at > ? order by observed_at, id"
-        return self._ids(sql, [self.whole_until])
+            return set()
+        late = self._ids(f"select id from {_JOBS} where observed_at > ?", [self.whole_until])
+        return {*late, *self.in_doubt}
 
     def not_pruned(self, records: Iterable[Record | Rejected]) -> Iterator[Record | Rejected]:
         """Those that may be loaded: a pruned job must not come back, one that was kept may."""

@@ -96,7 +96,8 @@ def _tables(extraction: Extraction) -> Iterator[Any]:
     dialect = _dialect()
     # JSON columns are loaded as Arrow text, and dlt warns of it for each batch
     with without_log("several column hints were different"):
-        # tables that are loaded also without rows, so that they exist, and jobs, as a load has any
+        # loaded even without rows: tables that do not exist yet, and `jobs`, by whose staged rows a
+        # destination knows what to test
         missing = {JOBS.name} if extraction.loaded.has_tables else {table.name for table in LOADED}
         # dlt may still have the state of tables that are gone
         kept = KeptState.of(state.get(STATE_KEY)) if extraction.loaded.has_tables else None
@@ -131,9 +132,13 @@ def _loaded_by(pipeline: dlt.Pipeline) -> Iterator[Loaded]:
             yield NOTHING_LOADED
             return
         # dlt commits table by table, and its state after all of them
-        kept = KeptState.of(dlt.current.source_state().get(STATE_KEY))
-        whole_until = kept and kept.whole_until
-        yield Loaded(query, takes_appends=False, whole_until=whole_until or EARLIEST)
+        kept = KeptState.of(dlt.current.source_state().get(STATE_KEY)) or KeptState()
+        yield Loaded(
+            query,
+            takes_appends=False,
+            whole_until=kept.whole_until or EARLIEST,
+            in_doubt=frozenset(kept.in_doubt),
+        )
 
 
 def _dialect() -> str:

@@ -51,6 +51,8 @@ class KeptState(msgspec.Struct, omit_defaults=True):
     """When list pages were last found to show jobs whole, and with fewer operations."""
     whole_until: datetime | None = None
     """Jobs observed later were loaded by a run that was stopped before this state was kept."""
+    in_doubt: list[str] = []
+    """Such jobs of an earlier run that no answer has replaced since."""
 
     @classmethod
     def of(cls, value: Any) -> Self | None:
