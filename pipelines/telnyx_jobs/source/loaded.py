@@ -90,10 +90,11 @@ class Loaded:
         return is_late or job_id in self.in_doubt
 
     def job_ids_in_doubt(self) -> set[str]:
-        """Jobs some of whose rows may be missing."""
+        """Jobs some of whose rows may be missing, which the API may still show."""
         if self.whole_until is None:
             return set()
-        late = self._ids(f"select id from {_JOBS} where observed_at > ?", [self.whole_until])
+        sql = f"select id from {_JOBS} where observed_at > ? and missing_since is null"
+        late = self._ids(sql, [self.whole_until])
         return {*late, *self.in_doubt}
 
     def not_pruned(self, records: Iterable[Record | Rejected]) -> Iterator[Record | Rejected]:
