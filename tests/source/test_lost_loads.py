@@ -102,6 +102,24 @@ def test_older_answers_do_not_make_up_for_it(lagging: str, tmp_path: Path) -> No
     assert rows(pipeline, *OPERATIONS) == ENDED
 
 
+def test_a_job_that_is_gone_is_not_asked_for(tmp_path: Path) -> None:
+    """A pipeline of a new name reads the whole list of a dataset, and no job that had vanished."""
+    into = pipelines_into(dlt.destinations.duckdb(str(tmp_path / "w.duckdb")), tmp_path)
+    jobs = seven_jobs()
+    with api_of(jobs) as api:
+        load(into(), api)
+        del jobs[0]
+        load(into(), api, full=True)
+        before = len(api.requests)
+        renamed = into(name="renamed")
+        load(renamed, api)
+
+    assert len(api.requests) - before == 1
+    assert rows(renamed, "jobs", "id", "missing_since is null") == [
+        (f"job-{n:05}", n < 7) for n in range(1, 8)
+    ]
+
+
 KILLED = """
 import os, signal, sys, threading
 

@@ -18,9 +18,9 @@ Into = Callable[..., dlt.Pipeline]
 def pipelines_into(destination: Any, folder: Path) -> Into:
     working = count()
 
-    def pipeline(dataset: str = "my_data") -> dlt.Pipeline:
+    def pipeline(dataset: str = "my_data", name: str | None = None) -> dlt.Pipeline:
         return dlt.pipeline(
-            f"of_{dataset}",
+            name or f"of_{dataset}",
             destination=destination,
             dataset_name=dataset,
             pipelines_dir=str(folder / f"working folder {next(working)}"),
