@@ -68,10 +68,12 @@ def test_damage_elsewhere_is_found(
 
 
 def test_a_sync_without_changes_compares_the_totals(tmp_path: Path) -> None:
-    """A sync that finds nothing new still counts the rows of the file."""
+    """A sync that finds nothing new counts the rows of the file, and tests nothing else."""
     jobs = account()
     database = tmp_path / "jobs.duckdb"
     with api_of(jobs) as api:
+        sync_once(api, database)
+        change_file(database, DAMAGE)
         sync_once(api, database)
         change_file(database, "delete from telnyx_raw.job_phone_numbers where job_id = 'job-00001'")
 

@@ -219,8 +219,8 @@ def snowflake(folder: Path) -> Iterator[StandIn]:
     try:
         in_environment(folder, "-c", CREATE_DATABASE, str(port))
         read = reading(folder, "-c", READ_SNOWFLAKE, str(port))
-        named = "{}.{}".format
-        yield StandIn(syncing(run_there), read, lambda *of: named(*of).upper(), run=run_there)
+        sync = syncing(run_there)
+        yield StandIn(sync, read, lambda schema, name: f"{schema}.{name}".upper(), run=run_there)
     finally:
         server.kill()
         server.wait()

@@ -21,7 +21,7 @@ OPERATIONS = ("job_operations", "job_id", "outcome", "phone_number")
 
 
 def seven_jobs() -> Jobs:
-    """More than one page of two jobs, and than the pages that a sync reads of an old list."""
+    """More pages of two jobs than a sync reads of a list that it knows."""
     return Jobs([job(n, successful_operations=numbers(n)) for n in range(7, 0, -1)])
 
 
@@ -118,6 +118,25 @@ def test_a_job_that_is_gone_is_not_asked_for(tmp_path: Path) -> None:
     assert rows(renamed, "jobs", "id", "missing_since is null") == [
         (f"job-{n:05}", n < 7) for n in range(1, 8)
     ]
+
+
+def test_a_job_in_doubt_that_vanishes_is_asked_for_once(tmp_path: Path) -> None:
+    """The API does not know it any more, so the next run has nothing to make up for."""
+    into = pipelines_into(dlt.destinations.duckdb(str(tmp_path / "w.duckdb")), tmp_path)
+    jobs = two_open_jobs()
+    with api_of(jobs) as api:
+        load(into(), api)
+        end_jobs(jobs)
+        into().run(telnyx_jobs(api_key=api.key, base_url=api.url).add_limit(1))
+        del jobs[0]
+        asked = []
+        for _ in range(2):
+            before = len(api.requests)
+            load(into(), api)
+            asked.append(len(api.requests) - before)
+
+    # the newest page, and that job
+    assert asked == [2, 1]
 
 
 KILLED = """

@@ -44,11 +44,6 @@ class Version(NamedTuple):
     operations: int
     """Successful, pending and failed ones."""
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether some of its rows may be missing."""
-        return not self.content_hash
-
 
 @dataclass(frozen=True)
 class Loaded:

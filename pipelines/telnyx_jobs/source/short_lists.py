@@ -61,7 +61,6 @@ class ListTrust:
         """Whether a finished job, shown by lists that cut operations, has not changed since."""
         return bool(
             version
-            and not version.is_in_doubt
             and self.short_at
             and now - self.short_at < TRUST
             and not version.is_missing
