@@ -151,6 +151,22 @@ def test_a_list_that_shows_less_is_not_believed(
     assert held(tmp_path / "jobs.duckdb") == expected(jobs)
 
 
+def test_the_audit_goes_on_behind_what_came_on_top(tmp_path: Path) -> None:
+    """A page of new jobs moves the history down by a page, and none of it is read twice."""
+    jobs = account([], 6 * PAGE_SIZE)
+    database = tmp_path / "jobs.duckdb"
+    with api_of(jobs) as api:
+        for _ in range(2):
+            sync_once(api, database, page_size=PAGE_SIZE, audit_pages=1)
+        jobs[:0] = [job(1_000 + n) for n in range(PAGE_SIZE)]
+        before = len(api.requests)
+        sync_once(api, database, page_size=PAGE_SIZE, audit_pages=1)
+        asked = [parse_qs(urlsplit(target).query) for _, target in api.requests[before:]]
+
+    # without a page: a job that shows whose key it is. Page 2 was read last, and is page 3 now.
+    assert [each.get("page[number]") for each in asked] == [["1"], None, ["2"], ["4"]]
+
+
 def test_an_older_answer_never_replaces_a_newer_one(tmp_path: Path) -> None:
     """A replica that lags behind moves no job back; what it says is counted, not loaded."""
     jobs = [job(1, status="completed", updated_at="2026-01-02T00:00:00.000Z")]
